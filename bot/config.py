@@ -1,0 +1,149 @@
+"""Typed settings, read from the environment and from `.env` in the data folder.
+
+Every field carries the text that `xinqing doctor` and the docs print. Secrets come from here only;
+`xinqing setup` makes the ones the service itself needs. Called by `bot.wiring` and `bot.cli`.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.core.errors import ConfigInvalid
+
+DEFAULT_DATA_DIR = Path("var")
+
+
+class Mode(StrEnum):
+    """`demo` shows unsigned texts with their state; `live` refuses them."""
+
+    DEMO = "demo"
+    LIVE = "live"
+
+
+def _needed(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+RequiredSecret = Annotated[SecretStr, AfterValidator(_needed)]
+
+
+class WechatAccount(BaseModel):
+    """One WeChat service account (`XINQING_WECHAT__<ACCOUNT>__…`)."""
+
+    app_id: str = Field(min_length=1, description="AppID from the console; the AES receive id")
+    app_secret: RequiredSecret = Field(description="AppSecret, for the access token")
+    token: RequiredSecret = Field(description="Token of the message push settings")
+    encoding_aes_key: SecretStr = Field(
+        default=SecretStr(""), description="EncodingAESKey, 43 characters; needed unless MODE=plain"
+    )
+    mode: Literal["plain", "compat", "safe"] = Field(
+        default="safe", description="message encryption; in safe mode a plaintext POST is refused"
+    )
+    api_base: str = Field(
+        default="https://api.weixin.qq.com", description="address of the platform's API"
+    )
+    previous_encoding_aes_key: SecretStr = Field(
+        default=SecretStr(""), description="the key before, while the platform changes over"
+    )
+
+
+class AlertChannel(BaseModel):
+    """One group webhook that wakes the people on duty (`XINQING_ALERT__<NAME>__…`)."""
+
+    kind: Literal["wecom", "dingtalk"] = Field(description="whose group robot it is")
+    url: RequiredSecret = Field(description="the robot's address with its key")
+    secret: SecretStr = Field(default=SecretStr(""), description="signing secret (DingTalk)")
+    tier: Literal["class", "school", "district"] = Field(
+        default="district", description="from which step of the ladder this group is called"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field is an environment variable `XINQING_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="XINQING_", env_nested_delimiter="__", extra="ignore", validate_default=True
+    )
+
+    mode: Mode = Field(default=Mode.DEMO, description="demo or live")
+    data_dir: Path = Field(default=DEFAULT_DATA_DIR, description="database, index, .env")
+    database_url: str = Field(
+        default="", description="SQLAlchemy address; empty: SQLite in the data folder"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8600, ge=1, le=65535, description="port to listen on")
+    public_url: str = Field(
+        default="", description="address parents reach, for links; empty: no links are sent"
+    )
+    encoder: str = Field(
+        default="default", description="`default`, `none`, or a sentence-transformers folder"
+    )
+    secret_keys: RequiredSecret = Field(
+        default=SecretStr(""),
+        description="key ring `id:base64,id:base64`; the first encrypts, all decrypt",
+    )
+    region: str = Field(default="", description="region of the hotlines to print, for example 泰州")
+    answer_threshold: float = Field(default=-1.0, ge=-1.0, le=1.0, description="-1: as learnt")
+    choices_threshold: float = Field(default=-1.0, ge=-1.0, le=1.0, description="-1: as learnt")
+    freshness_seconds: int = Field(
+        default=600, ge=1, description="how far a callback's time may be from ours"
+    )
+    worker_inside: bool = Field(
+        default=True, description="run the job worker inside `serve` (False: use `work`)"
+    )
+    worker_slots: int = Field(default=20, ge=1, le=500, description="jobs in flight per worker")
+    lease_seconds: float = Field(default=60.0, gt=0, description="how long a job is held")
+    sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
+        default="FULL", description="FULL: a stored message survives a power cut"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least severity that is written"
+    )
+    wechat: dict[str, WechatAccount] = Field(
+        default_factory=dict, description="WeChat service accounts by name"
+    )
+    alert: dict[str, AlertChannel] = Field(
+        default_factory=dict, description="group webhooks by name"
+    )
+
+    @property
+    def url(self) -> str:
+        """Return the database address in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'xinqing.db'}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings, `.env` of the data folder included; the environment wins over the file.
+
+    Raises:
+        ConfigInvalid: names every variable that is missing or wrong, never its value.
+    """
+    folder = Path(str(overrides.get("data_dir") or os.environ.get("XINQING_DATA_DIR") or "var"))
+    try:
+        settings = Settings(_env_file=folder / ".env", **overrides)  # type: ignore[call-arg, arg-type]  # made by pydantic
+    except ValidationError as error:
+        raise ConfigInvalid("; ".join(_problems(error))) from None
+    _check_accounts(settings)
+    return settings
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [
+        f"XINQING_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _check_accounts(settings: Settings) -> None:
+    for name, account in settings.wechat.items():
+        key = account.encoding_aes_key.get_secret_value()
+        if account.mode != "plain" and len(key) != 43:
+            raise ConfigInvalid(
+                f"XINQING_WECHAT__{name.upper()}__ENCODING_AES_KEY: needs 43 characters"
+            )

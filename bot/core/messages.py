@@ -1,0 +1,111 @@
+"""What travels between a channel and the pipeline.
+
+A channel turns a platform's callback into an `IncomingMessage`; the pipeline turns an `Outcome`'s
+replies into what the channel sends. Both are plain values.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a person sent, as far as handlers care."""
+
+    TEXT = "text"
+    VOICE = "voice"
+    IMAGE = "image"
+    VIDEO = "video"
+    FILE = "file"
+    LOCATION = "location"
+    LINK = "link"
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+    SCAN = "scan"
+    MENU = "menu"
+    RECEIPT = "receipt"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingMessage:
+    """One thing that a person or the platform sent.
+
+    Args:
+        channel: `wechat` or `dingtalk`.
+        account: the configured account's name, in lower case.
+        platform_id: the platform's own key; unique within (channel, account).
+        sender: the platform's id of the person (openid, staff id).
+        kind: what was sent.
+        text: cleaned words (a voice note's recognised words too); empty where there are none.
+        sent_at: the platform's time, aware.
+        media_id: the platform's handle for voice, pictures and files.
+        scene: the value of the QR code or menu key that led here.
+        group: the platform's conversation id when written in a group, else None.
+        recipient: our own id on the platform (`gh_…`), needed for a passive reply.
+        stale: correctly signed, but older or newer than the freshness window.
+        extra: further platform fields that a handler may need; never personal text.
+    """
+
+    channel: str
+    account: str
+    platform_id: str
+    sender: str
+    kind: Kind
+    sent_at: datetime
+    text: str = ""
+    media_id: str = ""
+    scene: str = ""
+    group: str | None = None
+    recipient: str = ""
+    stale: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Words for one person, with where they came from.
+
+    Args:
+        text: reviewed words, at most 2,048 UTF-8 bytes.
+        kind: `answer`, `choices`, `abstain`, `smalltalk`, `risk`, `notice`, `person`, `service`.
+        source: phrase key or entry id, with version (`entry:T06-01@1`, `crisis:self_harm…@1`).
+    """
+
+    text: str
+    kind: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What handling one message came to.
+
+    Args:
+        handler: name of the handler that answered.
+        replies: in order; the first may leave as the passive reply.
+    """
+
+    handler: str
+    replies: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the inbox says after it has stored a message.
+
+    Args:
+        message_id: row id of the stored message.
+        contact_id: row id of its sender.
+        duplicate: the platform id was known already; nothing new was stored.
+        level: the assessment's level.
+        case_id: the case that was opened or raised, if any.
+        answerable: False for a stale or unfollow message, which gets no answer.
+    """
+
+    message_id: int
+    contact_id: int
+    duplicate: bool
+    level: str
+    case_id: int | None = None
+    answerable: bool = True

@@ -1,0 +1,108 @@
+"""Ports that channels and outside services fill in; tests fill them with fakes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.core.messages import IncomingMessage, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """A callback as it came off the wire.
+
+    Args:
+        query: every value of every query parameter, in order.
+        headers: lower-case names.
+        body: raw bytes, at most 1 MiB.
+    """
+
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAnswer:
+    """What goes back to the platform: status, body and media type."""
+
+    status: int
+    body: str
+    media_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """Proof that a platform took a message.
+
+    Args:
+        receipt: the platform's own id for the sent message, empty where it gives none.
+    """
+
+    receipt: str = ""
+
+
+class Channel(Protocol):
+    """One account on one platform. It translates and does nothing else."""
+
+    name: str
+    account: str
+    passive_seconds: float
+
+    def verify(self, request: CallbackRequest) -> CallbackAnswer:
+        """Answer the platform's address check.
+
+        Raises:
+            CallbackRejected: the signature is wrong.
+        """
+        ...
+
+    def parse(self, request: CallbackRequest) -> IncomingMessage:
+        """Check the signature in constant time, decrypt, parse.
+
+        Raises:
+            CallbackRejected: wrong or missing signature, wrong receive id, plaintext in safe mode.
+            CallbackMalformed: signed, but not a message that can be read.
+        """
+        ...
+
+    def passive(
+        self, request: CallbackRequest, message: IncomingMessage, reply: Reply | None
+    ) -> CallbackAnswer:
+        """Return the answer to the callback: the reply, or the bare acknowledgement for None."""
+        ...
+
+    async def send(self, recipient: str, text: str, *, key: str) -> SendResult:
+        """Send words to a person outside the callback.
+
+        Args:
+            recipient: the platform's id of the person.
+            text: at most 2,048 UTF-8 bytes.
+            key: the delivery's own key, for platforms that take an idempotency key.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class AlertSender(Protocol):
+    """One group webhook that wakes the people on duty. Its text never holds a parent's words."""
+
+    name: str
+
+    async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
+        """Post one alert.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...

@@ -1,0 +1,1 @@
+"""Tables, column types, engine and migrations; reached through services only."""

@@ -1,0 +1,38 @@
+"""All tables, one file per noun."""
+
+from bot.db.models.audit import AuditEntry
+from bot.db.models.case import Case, CaseEvent, DeskEvent
+from bot.db.models.contact import Consent, Contact
+from bot.db.models.delivery import Delivery
+from bot.db.models.handbook import GapTicket
+from bot.db.models.job import Job, Lane, Schedule
+from bot.db.models.message import Assessment, Message
+from bot.db.models.operation import Alarm, PlatformToken
+from bot.db.models.place import Place
+from bot.db.models.roster import HotlineRow, Shift
+from bot.db.models.staff import Login, LoginFailure, Staff, StaffRole
+
+__all__ = [
+    "Alarm",
+    "Assessment",
+    "AuditEntry",
+    "Case",
+    "CaseEvent",
+    "Consent",
+    "Contact",
+    "Delivery",
+    "DeskEvent",
+    "GapTicket",
+    "HotlineRow",
+    "Job",
+    "Lane",
+    "Login",
+    "LoginFailure",
+    "Message",
+    "Place",
+    "PlatformToken",
+    "Schedule",
+    "Shift",
+    "Staff",
+    "StaffRole",
+]

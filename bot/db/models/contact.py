@@ -1,0 +1,57 @@
+"""Contacts: people on a channel, what they agreed to, and their conversation with the service."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.db.base import Base
+from bot.db.types import EncryptedText, Id, Json, UtcDateTime
+
+
+class Contact(Base):
+    """A person on one channel account, with the state of the conversation held with them.
+
+    `holder_id` set: a counselor holds the conversation and the bot is silent (the screen goes on).
+    """
+
+    __tablename__ = "contact"
+    __table_args__ = (UniqueConstraint("channel", "account", "external_id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    account: Mapped[str] = mapped_column(String(64))
+    external_id: Mapped[str] = mapped_column(String(128))
+    recipient: Mapped[str] = mapped_column(String(128), default="")
+    place_id: Mapped[int | None] = mapped_column(ForeignKey("place.id"))
+    who: Mapped[str | None] = mapped_column(String(4))
+    name: Mapped[str | None] = mapped_column(EncryptedText("contact.name"))
+    emergency_contact: Mapped[str | None] = mapped_column(
+        EncryptedText("contact.emergency_contact")
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    greeted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    following: Mapped[bool] = mapped_column(default=True)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_incoming_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    window_opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    window_limit: Mapped[int] = mapped_column(default=0)
+    window_hours: Mapped[int] = mapped_column(default=0)
+    window_used: Mapped[int] = mapped_column(default=0)
+    holder_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    held_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pending: Mapped[dict[str, object] | None] = mapped_column(Json)
+    pending_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Consent(Base):
+    """One consent given or withdrawn: `psychology`, `school`, `district`."""
+
+    __tablename__ = "consent"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    version: Mapped[int]
+    given_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
