@@ -4,9 +4,11 @@ A channel turns a platform's callback into an `IncomingMessage`; the pipeline tu
 replies into what the channel sends. Both are plain values.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -84,10 +86,15 @@ class Outcome:
     Args:
         handler: name of the handler that answered.
         replies: in order; the first may leave as the passive reply.
+        effects: what has to be written with the outcome; each is called with the database session
+            of the transaction that stores it, so that nothing happens twice and nothing is lost.
+        detail: codes, ids and scores that the log and the batch commands print; no words.
     """
 
     handler: str
     replies: tuple[Reply, ...] = ()
+    effects: tuple[Callable[[Any], Awaitable[None]], ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """First tables.
 
-Revision: 0001; after: ; written 2026-11-22 03:48:26.717964.
+Revision: 0001; after: ; written 2026-11-22 03:53:34.908518.
 """
 
 import sqlalchemy as sa
@@ -161,9 +161,8 @@ def upgrade() -> None:
     sa.Column('following', sa.Boolean(), nullable=False),
     sa.Column('stopped_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('last_incoming_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('window_opened_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('window_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('window_limit', sa.Integer(), nullable=False),
-    sa.Column('window_hours', sa.Integer(), nullable=False),
     sa.Column('window_used', sa.Integer(), nullable=False),
     sa.Column('holder_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('held_since', sa.DateTime(timezone=True), nullable=True),
