@@ -1,0 +1,84 @@
+"""The audit trail: append-only, each entry's hash covers the one before it.
+
+Called by services and pages in the transaction of the action; `verify` by the operator's command.
+A changed, removed or slipped-in entry breaks the chain from its id on. Entries cut off at the end
+leave no trace in the table itself: export the newest hash with each backup to prove them too.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.db.models import AuditEntry
+
+GENESIS = "0" * 64
+_ADVISORY_LOCK = 7_309_266
+
+
+def _digest(entry: AuditEntry) -> str:
+    """Hash a canonical text of the entry (a JSON column would reorder its keys)."""
+    fields = [
+        entry.previous_hash,
+        entry.at.isoformat(timespec="microseconds"),
+        entry.staff_id,
+        entry.action,
+        entry.object_kind,
+        entry.object_id,
+        entry.data,
+    ]
+    canonical = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+async def _newest_hash(session: AsyncSession) -> str:
+    newest = select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)
+    return await session.scalar(newest) or GENESIS
+
+
+async def record(
+    session: AsyncSession,
+    *,
+    staff_id: int | None,
+    action: str,
+    object_kind: str,
+    object_id: int | None,
+    now: datetime,
+    data: Mapping[str, object] | None = None,
+) -> AuditEntry:
+    """Append one entry to the trail.
+
+    Args:
+        staff_id: who acted; None for the service itself.
+        data: codes and ids only, never a person's words.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        # Two writers must not both continue from the same entry; SQLite has one writer anyway.
+        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    entry = AuditEntry(
+        at=now,
+        staff_id=staff_id,
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        data=dict(data or {}),
+        previous_hash=await _newest_hash(session),
+    )
+    entry.hash = _digest(entry)
+    session.add(entry)
+    await session.flush()
+    return entry
+
+
+async def verify(session: AsyncSession) -> int | None:
+    """Return the id of the first entry that does not fit the chain; None when all fit."""
+    previous = GENESIS
+    entries = select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500)
+    async for entry in await session.stream_scalars(entries):
+        if entry.previous_hash != previous or entry.hash != _digest(entry):
+            return entry.id
+        previous = entry.hash
+    return None
