@@ -1,0 +1,1 @@
+"""Channels: one folder per platform; each translates callbacks and API calls, nothing else."""
