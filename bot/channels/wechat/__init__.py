@@ -1,0 +1,1 @@
+"""The WeChat service account: callbacks in three modes, customer-service messages, tokens."""
