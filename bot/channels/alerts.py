@@ -1,0 +1,155 @@
+"""Group webhooks that wake the people on duty: the WeCom group robot and DingTalk's custom robot.
+
+An alert says where to look, never what a parent wrote. Both robots take 20 messages a minute (the
+lane keeps to that); DingTalk then blocks for ten minutes. Built by wiring, called by the ladder.
+
+Source: developer.work.weixin.qq.com/document/path/99110; open.dingtalk.com,
+`custom-robots-send-group-messages` and `customize-robot-security-settings`.
+"""
+
+import base64
+import hashlib
+import hmac
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+
+from bot.channels.http import error_code, post_json
+from bot.channels.xml import fit
+from bot.core.clock import Clock, epoch_ms
+from bot.core.errors import ChannelRateLimited, ChannelRefused, ChannelUnavailable, ConfigInvalid
+from bot.core.ports import AlertSender, SendResult
+
+# errcode → how long the robot is closed.
+WECOM_WAITS = {45009: timedelta(minutes=1), 45033: timedelta(seconds=10)}
+DINGTALK_WAITS = {
+    130101: timedelta(minutes=10),
+    302033: timedelta(minutes=10),
+    410100: timedelta(minutes=10),
+    90018: timedelta(seconds=1),
+    90002: timedelta(seconds=1),
+}
+BUSY = -1
+
+
+def sign_dingtalk(secret: str, timestamp_ms: int) -> str:
+    """Return the custom robot's signature: base64 of HMAC-SHA256 over time and secret."""
+    message = f"{timestamp_ms}\n{secret}".encode()
+    return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+
+
+class WecomWebhook:
+    """A WeCom group robot.
+
+    Args:
+        name: the configured name.
+        url: the robot's address with its key.
+        http: owned by this sender from now on.
+    """
+
+    def __init__(self, name: str, url: str, *, http: httpx2.AsyncClient, clock: Clock) -> None:
+        self.name = name
+        self._url = _checked(url, name)
+        self._http = http
+        self._clock = clock
+
+    async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
+        """Post one alert; the robot knows no idempotency key."""
+        body: dict[str, Any] = {"content": fit(text)}
+        if mention_all:
+            body["mentioned_list"] = ["@all"]
+        answer = await post_json(
+            self._http,
+            self._url,
+            {"msgtype": "text", "text": body},
+            what="webhook/send",
+            clock=self._clock,
+        )
+        _raise_for(answer, "webhook/send", WECOM_WAITS, self._clock)
+        return SendResult()
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+
+class DingtalkWebhook:
+    """A DingTalk custom robot.
+
+    Args:
+        name: the configured name.
+        url: the robot's address with its access token.
+        secret: `SEC…`; empty when the robot is secured by keyword or address instead.
+        http: owned by this sender from now on.
+    """
+
+    def __init__(
+        self, name: str, url: str, *, secret: str, http: httpx2.AsyncClient, clock: Clock
+    ) -> None:
+        self.name = name
+        self._url = _checked(url, name)
+        self._secret = secret
+        self._http = http
+        self._clock = clock
+
+    async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
+        """Post one alert; the same key within the platform's memory is posted once."""
+        address = httpx2.URL(self._url)
+        if self._secret:
+            now = epoch_ms(self._clock.now())
+            signature = sign_dingtalk(self._secret, now)
+            address = address.copy_merge_params({"timestamp": str(now), "sign": signature})
+        answer = await post_json(
+            self._http,
+            str(address),
+            {
+                "msgtype": "text",
+                "text": {"content": fit(text)},
+                "at": {"isAtAll": mention_all},
+                "msgUuid": key,
+            },
+            what="robot/send",
+            clock=self._clock,
+        )
+        _raise_for(answer, "robot/send", DINGTALK_WAITS, self._clock)
+        return SendResult()
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+
+def make_alert_sender(
+    name: str, *, kind: str, url: str, secret: str, http: httpx2.AsyncClient, clock: Clock
+) -> AlertSender:
+    """Return the sender for one configured webhook (`wecom` or `dingtalk`)."""
+    if kind == "wecom":
+        return WecomWebhook(name, url, http=http, clock=clock)
+    if kind == "dingtalk":
+        return DingtalkWebhook(name, url, secret=secret, http=http, clock=clock)
+    raise ConfigInvalid(f"XINQING_ALERT__{name.upper()}__KIND: unknown kind")
+
+
+def _checked(url: str, name: str) -> str:
+    try:
+        address = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        address = httpx2.URL("")
+    if address.scheme not in ("http", "https") or not address.host:
+        raise ConfigInvalid(f"XINQING_ALERT__{name.upper()}__URL: not an address")
+    return url
+
+
+def _raise_for(
+    answer: dict[str, Any], what: str, waits: dict[int, timedelta], clock: Clock
+) -> None:
+    code = error_code(answer, what=what)
+    if code == 0:
+        return
+    text = f"{what}: errcode {code}"
+    if code in waits:
+        raise ChannelRateLimited(text, retry_at=clock.now() + waits[code], code=str(code))
+    if code == BUSY:
+        raise ChannelUnavailable(text, code=str(code))
+    raise ChannelRefused(text, code=str(code))
