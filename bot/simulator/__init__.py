@@ -1,0 +1,1 @@
+"""The platforms' side, for tests, drills and the simulator page: fake servers and a driver."""
