@@ -23,25 +23,36 @@ READY, SCHED, LEASED, DONE, DEAD, UNKNOWN, CANCELLED = (
 )
 
 
+# Compared byte by byte on both engines, so that a prefix of keys is a range of the index.
+_Key = String(160).with_variant(String(160, collation="C"), "postgresql")
+_LaneName = String(80).with_variant(String(80, collation="C"), "postgresql")
+
+
 def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Job(Base):
-    """One piece of work; the payload holds ids, never a person's words."""
+    """One piece of work; the payload holds ids, never a person's words.
+
+    `run_at` is when it may start, `created_at` when it was first queued, `done_at` when it was done
+    or cancelled. `owner` and `lease_until` name the worker that holds it; an expired lease leaves
+    the owner in place, so that its late acknowledgement still counts if nobody took over.
+    """
 
     __tablename__ = "job"
     __table_args__ = (
         Index("ix_job_ready", "lane", "prio", "id", **_where("state = 'ready'")),
         Index("ix_job_sched", "run_at", **_where("state = 'sched'")),
         Index("ix_job_lease", "lease_until", **_where("state = 'leased'")),
+        Index("ix_job_buried", "state", "id", **_where("state IN ('dead', 'unknown')")),
         Index("ix_job_done", "done_at", **_where("done_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    lane: Mapped[str] = mapped_column(String(80))
+    lane: Mapped[str] = mapped_column(_LaneName)
     kind: Mapped[str] = mapped_column(String(48))
-    key: Mapped[str] = mapped_column(String(160), unique=True)
+    key: Mapped[str] = mapped_column(_Key, unique=True)
     prio: Mapped[int] = mapped_column(default=5)
     state: Mapped[str] = mapped_column(String(12))
     run_at: Mapped[int] = mapped_column(BigInteger)
@@ -55,11 +66,14 @@ class Job(Base):
 
 
 class Lane(Base):
-    """One sending account with its limit, as GCRA: `tat` is the theoretical arrival time (ms)."""
+    """One sending account with its limit, as GCRA: `tat` is the theoretical arrival time (ms).
+
+    `per_second` 0 means no limit: the row is there for `paused_until` only.
+    """
 
     __tablename__ = "lane"
 
-    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    name: Mapped[str] = mapped_column(_LaneName, primary_key=True)
     per_second: Mapped[float] = mapped_column(Float)
     burst: Mapped[int]
     tat: Mapped[float] = mapped_column(Float, default=0.0)

@@ -1,6 +1,6 @@
 """First tables.
 
-Revision: 0001; after: ; written 2026-11-22 03:53:34.908518.
+Revision: 0001; after: ; written 2026-11-22 04:05:55.745958.
 """
 
 import sqlalchemy as sa
@@ -29,22 +29,23 @@ def upgrade() -> None:
     op.create_table('hotline',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('number', sa.String(length=32), nullable=False),
-    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('name', sa.String(length=20), nullable=False),
     sa.Column('what', sa.String(length=200), nullable=False),
-    sa.Column('region', sa.String(length=40), nullable=False),
-    sa.Column('hours', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
+    sa.Column('region', sa.String(length=12), nullable=False),
+    sa.Column('hours', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=True),
     sa.Column('kinds', sa.JSON().with_variant(postgresql.JSONB(), 'postgresql'), nullable=False),
     sa.Column('last_verified', sa.Date(), nullable=False),
     sa.Column('source', sa.String(length=200), nullable=False),
+    sa.Column('note', sa.String(length=400), nullable=False),
     sa.Column('active', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_hotline')),
-    sa.UniqueConstraint('number', name=op.f('uq_hotline_number'))
+    sa.UniqueConstraint('number', 'region', name=op.f('uq_hotline_number_region'))
     )
     op.create_table('job',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('lane', sa.String(length=80), nullable=False),
+    sa.Column('lane', sa.String(length=80).with_variant(sa.String(length=80, collation='C'), 'postgresql'), nullable=False),
     sa.Column('kind', sa.String(length=48), nullable=False),
-    sa.Column('key', sa.String(length=160), nullable=False),
+    sa.Column('key', sa.String(length=160).with_variant(sa.String(length=160, collation='C'), 'postgresql'), nullable=False),
     sa.Column('prio', sa.Integer(), nullable=False),
     sa.Column('state', sa.String(length=12), nullable=False),
     sa.Column('run_at', sa.BigInteger(), nullable=False),
@@ -59,13 +60,14 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_job_key'))
     )
     with op.batch_alter_table('job', schema=None) as batch_op:
+        batch_op.create_index('ix_job_buried', ['state', 'id'], unique=False, sqlite_where=sa.text("state IN ('dead', 'unknown')"), postgresql_where=sa.text("state IN ('dead', 'unknown')"))
         batch_op.create_index('ix_job_done', ['done_at'], unique=False, sqlite_where=sa.text('done_at IS NOT NULL'), postgresql_where=sa.text('done_at IS NOT NULL'))
         batch_op.create_index('ix_job_lease', ['lease_until'], unique=False, sqlite_where=sa.text("state = 'leased'"), postgresql_where=sa.text("state = 'leased'"))
         batch_op.create_index('ix_job_ready', ['lane', 'prio', 'id'], unique=False, sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'"))
         batch_op.create_index('ix_job_sched', ['run_at'], unique=False, sqlite_where=sa.text("state = 'sched'"), postgresql_where=sa.text("state = 'sched'"))
 
     op.create_table('lane',
-    sa.Column('name', sa.String(length=80), nullable=False),
+    sa.Column('name', sa.String(length=80).with_variant(sa.String(length=80, collation='C'), 'postgresql'), nullable=False),
     sa.Column('per_second', sa.Float(), nullable=False),
     sa.Column('burst', sa.Integer(), nullable=False),
     sa.Column('tat', sa.Float(), nullable=False),
@@ -465,6 +467,7 @@ def downgrade() -> None:
         batch_op.drop_index('ix_job_ready', sqlite_where=sa.text("state = 'ready'"), postgresql_where=sa.text("state = 'ready'"))
         batch_op.drop_index('ix_job_lease', sqlite_where=sa.text("state = 'leased'"), postgresql_where=sa.text("state = 'leased'"))
         batch_op.drop_index('ix_job_done', sqlite_where=sa.text('done_at IS NOT NULL'), postgresql_where=sa.text('done_at IS NOT NULL'))
+        batch_op.drop_index('ix_job_buried', sqlite_where=sa.text("state IN ('dead', 'unknown')"), postgresql_where=sa.text("state IN ('dead', 'unknown')"))
 
     op.drop_table('job')
     op.drop_table('hotline')
