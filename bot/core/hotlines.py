@@ -146,6 +146,11 @@ class HotlineBook:
             if all(line.region for line in rows):
                 raise HotlineError(f"hotline {number} must be listed for the whole country")
 
+    @property
+    def lines(self) -> tuple[Hotline, ...]:
+        """Return every row, in the register's order."""
+        return self._lines
+
     def with_lines(self, extra: Iterable[Hotline]) -> "HotlineBook":
         """Return a book with a tenant's rows added; of two equal rows the later one holds."""
         return HotlineBook((*self._lines, *extra))

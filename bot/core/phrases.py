@@ -143,6 +143,16 @@ def load_phrases() -> PhraseBook:
     return parse_phrases(files("bot.core").joinpath("phrases.toml").read_text(encoding="utf-8"))
 
 
+@cache
+def load_alerts() -> PhraseBook:
+    """Read the sentences for the people on duty; a parent never receives one of these.
+
+    Raises:
+        PhraseError: a phrase is incomplete or breaks a rule of `parse_phrases`.
+    """
+    return parse_phrases(files("bot.core").joinpath("alerts.toml").read_text(encoding="utf-8"))
+
+
 def parse_phrases(text: str, forbidden: Iterable[str] = ()) -> PhraseBook:
     """Read phrases from TOML: one table a phrase, its dotted name the key.
 

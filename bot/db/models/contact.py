@@ -44,7 +44,7 @@ class Contact(Base):
 
 
 class Consent(Base):
-    """One consent given or withdrawn: `psychology`, `school`, `district`."""
+    """One consent given or withdrawn: `mental_health`, `school`, `district`."""
 
     __tablename__ = "consent"
 

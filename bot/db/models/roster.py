@@ -1,8 +1,9 @@
 """The duty roster and the tenant's own hotlines."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import Date, ForeignKey, Index, String
+from sqlalchemy import Date, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.db.base import Base
@@ -28,17 +29,19 @@ class Shift(Base):
 
 
 class HotlineRow(Base):
-    """A public or own line that may be printed; `hours` is `24h` or weekly intervals."""
+    """A line that may be printed; `hours` as `bot.core.hotlines.parse_hours` reads them."""
 
     __tablename__ = "hotline"
+    __table_args__ = (UniqueConstraint("number", "region"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    number: Mapped[str] = mapped_column(String(32), unique=True)
-    name: Mapped[str] = mapped_column(String(80))
+    number: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(20))
     what: Mapped[str] = mapped_column(String(200), default="")
-    region: Mapped[str] = mapped_column(String(40), default="")
-    hours: Mapped[dict[str, object]] = mapped_column(Json, default=dict)
+    region: Mapped[str] = mapped_column(String(12), default="")
+    hours: Mapped[Any] = mapped_column(Json, nullable=True)
     kinds: Mapped[list[str]] = mapped_column(Json, default=list)
     last_verified: Mapped[date] = mapped_column(Date)
     source: Mapped[str] = mapped_column(String(200), default="")
+    note: Mapped[str] = mapped_column(String(400), default="")
     active: Mapped[bool] = mapped_column(default=True)

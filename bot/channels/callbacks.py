@@ -1,0 +1,138 @@
+"""The one callback route of all channels: read, verify, store and screen, route, answer.
+
+`GET /callbacks/<channel>/<account>` answers the platform's address check, `POST` takes messages.
+Whatever goes wrong after storing, the platform gets an acknowledgement and the message stays in
+the inbox for the sweep.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.channels.handover import Handover
+from bot.core.errors import CallbackMalformed, CallbackRejected, CallbackTooLarge
+from bot.core.messages import IncomingMessage, Receipt
+from bot.core.ports import CallbackAnswer, CallbackRequest, Channel
+from bot.pipeline.inbox import Inbox
+from bot.pipeline.router import Routed, Router
+from bot.pipeline.slot import PassiveSlot, wait
+from bot.services import alarms
+from bot.services.container import Services
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY = 1024 * 1024
+
+
+class Callbacks:
+    """Receive callbacks for every configured account."""
+
+    def __init__(
+        self,
+        services: Services,
+        inbox: Inbox,
+        router: Router,
+        channels: Mapping[tuple[str, str], Channel],
+        handover: Handover,
+    ) -> None:
+        self._services = services
+        self._inbox = inbox
+        self._router = router
+        self._channels = channels
+        self._handover = handover
+        self._running: dict[int, asyncio.Task[Routed]] = {}
+
+    def routes(self) -> list[Route]:
+        """Return the routes of all channels."""
+        path = "/callbacks/{channel}/{account}"
+        return [Route(path, self.receive, methods=["GET", "POST"], name="callbacks")]
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one callback; never raises, never answers 500 for what came from outside."""
+        account = (request.path_params["channel"], request.path_params["account"].lower())
+        channel = self._channels.get(account)
+        if channel is None:
+            return PlainTextResponse("", status_code=404)
+        try:
+            callback = await self._read(request)
+            if request.method == "GET":
+                return _response(channel.verify(callback))
+            incoming = channel.parse(callback)
+        except CallbackTooLarge:
+            return await self._too_large(account)
+        except (CallbackRejected, CallbackMalformed) as error:
+            log.warning(
+                "callback_refused",
+                channel=account[0],
+                account=account[1],
+                status=error.status,
+                reason=str(error),
+            )
+            return PlainTextResponse("", status_code=error.status)
+        return await self._handle(channel, callback, incoming)
+
+    async def _read(self, request: Request) -> CallbackRequest:
+        declared = request.headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > MAX_BODY:
+            raise CallbackTooLarge("declared length is over the limit")
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise CallbackTooLarge("body is over the limit")
+        query: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            query.setdefault(name, []).append(value)
+        return CallbackRequest(query, dict(request.headers), bytes(body))
+
+    async def _too_large(self, account: tuple[str, str]) -> Response:
+        async with self._services.database.write() as session:
+            await alarms.raise_alarm(
+                session,
+                "callback_too_large",
+                now=self._services.clock.now(),
+                subject="/".join(account),
+            )
+        return PlainTextResponse("", status_code=413)
+
+    async def _handle(
+        self, channel: Channel, callback: CallbackRequest, incoming: IncomingMessage
+    ) -> Response:
+        try:
+            receipt = await self._inbox.accept(incoming)
+        except Exception as error:
+            # Not stored: no acknowledgement, so that the platform sends it again.
+            log.error("accept_failed", error=type(error).__name__)
+            return PlainTextResponse("", status_code=503)
+        try:
+            routed = await self._answer(channel, receipt)
+        except Exception as error:
+            log.error("route_failed", message=receipt.message_id, error=type(error).__name__)
+            routed = None
+        reply = routed.passive if routed else None
+        response = _response(channel.passive(callback, incoming, reply))
+        if routed and routed.passive and routed.delivery_id is not None:
+            response.background = self._handover.after_answer(routed.delivery_id)
+        return response
+
+    async def _answer(self, channel: Channel, receipt: Receipt) -> Routed | None:
+        if not receipt.answerable:
+            return None
+        running = self._running.get(receipt.message_id)
+        if running is not None:
+            # The platform's retry while the first try is still being worked on.
+            done, _ = await asyncio.wait({running}, timeout=channel.passive_seconds)
+            return running.result() if done else None
+        slot = PassiveSlot()
+        task = asyncio.create_task(self._router.route(receipt.message_id, receipt.contact_id, slot))
+        self._running[receipt.message_id] = task
+        task.add_done_callback(lambda _: self._running.pop(receipt.message_id, None))
+        return await wait(task, slot, channel.passive_seconds)
+
+
+def _response(answer: CallbackAnswer) -> Response:
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type)

@@ -1,0 +1,70 @@
+"""Commands and small talk: whole messages with one meaning, read from `commands.toml`.
+
+Called by handlers. Only a whole message counts, so that no question is taken for a command.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+
+_STRIP = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"(?P<words>.*?)第?(?P<number>\d{1,2}|[一二三四五六七八九])(?:项|个|条)?")
+_DIGITS = {sign: value for value, sign in enumerate("一二三四五六七八九", 1)}
+LONGEST = 24
+
+
+def bare(text: str) -> str:
+    """Return a short text without spaces, marks and case; empty for a long one."""
+    if len(text) > 4 * LONGEST:
+        return ""
+    folded = _STRIP.sub("", unicodedata.normalize("NFKC", text)).lower()
+    return folded if len(folded) <= LONGEST else ""
+
+
+@cache
+def _tables() -> Mapping[str, Mapping[str, frozenset[str]]]:
+    source = files("bot.core").joinpath("commands.toml").read_text(encoding="utf-8")
+    return {
+        table: {name: frozenset(map(bare, words)) for name, words in rows.items()}
+        for table, rows in tomllib.loads(source).items()
+    }
+
+
+def means(command: str, text: str) -> bool:
+    """Say whether a whole message is a command of a name of `commands.toml`."""
+    return bare(text) in _tables()["commands"][command]
+
+
+def numbered(commands: Iterable[str], text: str) -> tuple[str, int] | None:
+    """Return the command and the item's number of a message such as 「同意1」."""
+    match = _NUMBER.fullmatch(bare(text))
+    if match is None:
+        return None
+    for command in commands:
+        if match["words"] in _tables()["numbered"][command]:
+            return command, _value(match["number"])
+    return None
+
+
+def bare_number(text: str) -> int | None:
+    """Return the number that a whole message is (1, １, 一, 第2个), else None."""
+    match = _NUMBER.fullmatch(bare(text))
+    if match is None or match["words"] not in ("", "选"):
+        return None
+    return _value(match["number"])
+
+
+def smalltalk_phrase(text: str) -> str | None:
+    """Return the key of the phrase that answers a greeting, thanks or the like."""
+    word = bare(text)
+    for key, words in _tables()["smalltalk"].items():
+        if word and word in words:
+            return key
+    return None
+
+
+def _value(sign: str) -> int:
+    return _DIGITS.get(sign) or int(sign)

@@ -1,0 +1,236 @@
+"""The inbox: store a message once, screen it, open the case, queue the alert; one transaction.
+
+Called by every channel's callback before anything else happens to a message. Nothing here waits
+for the network, and the screen runs on every text, whoever holds the conversation, however old
+the message, and in groups too.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.bell import Bell
+from bot.core.clock import Clock
+from bot.core.levels import ESCALATED
+from bot.core.messages import IncomingMessage, Kind, Receipt
+from bot.core.privacy import clean
+from bot.db.engine import Database
+from bot.db.models import Assessment, Case, Contact, Message
+from bot.services import alarms, cases, contacts
+from bot.services.alerts import AlertPolicy
+from bot.services.cases import Cause
+from bot.services.screening import Screen, Screened
+
+log = structlog.get_logger(__name__)
+
+MEMORY = timedelta(hours=24)
+MEMORY_TURNS = 10
+UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
+MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE})
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What the screen knows of a contact: earlier turns, weak signs of a day, the open case."""
+
+    turns: tuple[str, ...]
+    weak_signs: int
+    recent_risk: bool
+    case: Case | None
+
+    @property
+    def floor(self) -> str:
+        return self.case.level if self.case else "0"
+
+
+class Inbox:
+    """Accept messages."""
+
+    def __init__(
+        self, database: Database, clock: Clock, screen: Screen, policy: AlertPolicy, bell: Bell
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._screen = screen
+        self._policy = policy
+        self._bell = bell
+
+    async def accept(self, incoming: IncomingMessage) -> Receipt:
+        """Store and screen one message; the same platform id again gives the stored receipt."""
+        now = self._clock.now()
+        try:
+            receipt = await self._transact(incoming, now)
+        except IntegrityError:
+            # Two first messages of one person at once: the other transaction made the contact.
+            receipt = await self._transact(incoming, now)
+        if receipt.case_id is not None and not receipt.duplicate:
+            self._bell.ring()
+        log.info(
+            "accepted",
+            message=receipt.message_id,
+            channel=incoming.channel,
+            account=incoming.account,
+            kind=incoming.kind.value,
+            duplicate=receipt.duplicate,
+            stale=incoming.stale,
+            level=receipt.level,
+            case=receipt.case_id,
+        )
+        return receipt
+
+    async def _transact(self, incoming: IncomingMessage, now: datetime) -> Receipt:
+        async with self._database.write() as session:
+            return await self._accept(session, incoming, now)
+
+    async def _accept(
+        self, session: AsyncSession, incoming: IncomingMessage, now: datetime
+    ) -> Receipt:
+        known = await self._known(session, incoming)
+        if known is not None:
+            return known
+        contact = await contacts.meet(session, incoming, now)
+        await session.flush()
+        text = clean(incoming.text)
+        memory = await self._remember(session, contact.id, now)
+        screened = self._judge(contact, text, memory)
+        message = await self._store(session, contact, incoming, text, screened, now)
+        if message is None:
+            return cast(Receipt, await self._known(session, incoming))
+        case = await self._escalate(session, contact, message, screened, memory, now)
+        return Receipt(
+            message_id=message.id,
+            contact_id=contact.id,
+            duplicate=False,
+            level=screened.level,
+            case_id=case.id if case else None,
+            answerable=message.answerable,
+        )
+
+    async def _known(self, session: AsyncSession, incoming: IncomingMessage) -> Receipt | None:
+        row = await session.execute(
+            select(Message.id, Message.contact_id, Message.level, Message.answerable).where(
+                Message.channel == incoming.channel,
+                Message.account == incoming.account,
+                Message.platform_id == incoming.platform_id,
+            )
+        )
+        found = row.first()
+        if found is None:
+            return None
+        return Receipt(found[0], found[1], True, found[2], None, found[3])
+
+    async def _remember(self, session: AsyncSession, contact_id: int, now: datetime) -> _Memory:
+        rows = await session.execute(
+            select(Message.text, Assessment.weak, Assessment.fresh_level)
+            .join(Assessment, Assessment.message_id == Message.id)
+            .where(Message.contact_id == contact_id, Message.received_at > now - MEMORY)
+            .order_by(Message.id.desc())
+            .limit(MEMORY_TURNS)
+        )
+        earlier = rows.all()
+        return _Memory(
+            turns=tuple(row[0] for row in reversed(earlier) if row[0]),
+            weak_signs=sum(1 for row in earlier if row[1]),
+            recent_risk=any(row[2] in ESCALATED for row in earlier),
+            case=await cases.open_case(session, contact_id),
+        )
+
+    def _judge(self, contact: Contact, text: str, memory: _Memory) -> Screened:
+        return self._screen.judge(
+            text,
+            who=contact.who,
+            turns=memory.turns,
+            floor=memory.floor,
+            weak_signs=memory.weak_signs,
+        )
+
+    async def _store(
+        self,
+        session: AsyncSession,
+        contact: Contact,
+        incoming: IncomingMessage,
+        text: str,
+        screened: Screened,
+        now: datetime,
+    ) -> Message | None:
+        insert = insert_sqlite if self._database.is_sqlite else insert_postgresql
+        statement = (
+            insert(Message)
+            .values(
+                channel=incoming.channel,
+                account=incoming.account,
+                platform_id=incoming.platform_id,
+                contact_id=contact.id,
+                kind=incoming.kind.value,
+                text=text,
+                media_id=incoming.media_id,
+                scene=incoming.scene[:128],
+                group=incoming.group,
+                sent_at=incoming.sent_at,
+                received_at=now,
+                answerable=not incoming.stale and incoming.kind not in UNANSWERED,
+                state="stored",
+                handler="",
+                attempts=0,
+                level=screened.level,
+            )
+            .on_conflict_do_nothing(index_elements=["channel", "account", "platform_id"])
+            .returning(Message)
+        )
+        message = (await session.execute(statement)).scalar_one_or_none()
+        if message is not None:
+            session.add(_assessment(message, screened, now))
+            if screened.failed:
+                await alarms.raise_alarm(session, "screen_failed", now=now)
+        return message
+
+    async def _escalate(
+        self,
+        session: AsyncSession,
+        contact: Contact,
+        message: Message,
+        screened: Screened,
+        memory: _Memory,
+        now: datetime,
+    ) -> Case | None:
+        cause: Cause | None = None
+        if screened.escalated:
+            cause = Cause.of(screened)
+        elif Kind(message.kind) in MEDIA and not message.text and memory.recent_risk:
+            # What nobody could read after a danger is shown to a person (DOMAIN §3 rule 11).
+            level = memory.case.level if memory.case else "2"
+            cause = Cause(level, (), "", "unknown", "unreadable_media")
+        if cause is None:
+            if memory.case is not None:
+                await cases.add_message(session, memory.case, message.id, now=now)
+            return memory.case
+        return await cases.open_or_raise(session, self._policy, contact, message, cause, now=now)
+
+
+def _assessment(message: Message, screened: Screened, now: datetime) -> Assessment:
+    verdict = screened.verdict
+    return Assessment(
+        message_id=message.id,
+        contact_id=message.contact_id,
+        level=screened.level,
+        fresh_level=screened.fresh,
+        categories=list(verdict.categories) if verdict else [],
+        who=(verdict.who or "") if verdict else "",
+        subject=verdict.subject if verdict else "unknown",
+        spans=[{"start": s.start, "end": s.end, "text": s.text} for s in verdict.spans]
+        if verdict
+        else [],
+        reasons=list(verdict.reasons) if verdict else [],
+        rule_ids=list(verdict.rule_ids) if verdict else [],
+        rule_version=verdict.rule_version if verdict else "",
+        weak=bool(verdict and verdict.weak),
+        failed=verdict is None,
+        created_at=now,
+    )

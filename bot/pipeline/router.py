@@ -1,0 +1,155 @@
+"""The router: ask the handlers in order, store the outcome once, say how the replies leave.
+
+Handling happens outside any transaction; its result is written in one, guarded by the message's
+state, so that two routers (a retry, the sweep after a crash) can't both answer. Messages of one
+contact are handled in the order in which they were stored.
+"""
+
+import asyncio
+import dataclasses
+import weakref
+from collections.abc import Sequence
+from datetime import datetime
+from types import ModuleType
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.errors import Conflict
+from bot.core.messages import Outcome, Reply
+from bot.db.models import Contact, Message
+from bot.pipeline.slot import PassiveSlot
+from bot.services import alarms, deliveries
+from bot.services.container import Services
+from bot.services.handling import Context, StoredMessage, load
+
+log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Routed:
+    """What became of a message.
+
+    Args:
+        passive: the words that leave in the callback's answer, None when nothing does.
+        delivery_id: the passive delivery's row, to be marked once the platform has taken it.
+        outcome: None when the message had been handled before.
+    """
+
+    passive: Reply | None
+    delivery_id: int | None = None
+    outcome: Outcome | None = None
+
+
+class Router:
+    """Route stored messages.
+
+    Args:
+        handlers: modules with `handle(context, message)`; the first outcome wins.
+        fallback: the handler that answers when another one failed.
+    """
+
+    def __init__(
+        self, services: Services, handlers: Sequence[ModuleType], fallback: ModuleType
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._fallback = fallback
+        self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def route(
+        self, message_id: int, contact_id: int, slot: PassiveSlot | None = None
+    ) -> Routed:
+        """Handle one stored message and return what may leave as the passive reply."""
+        turn = self._turns.setdefault(contact_id, asyncio.Lock())
+        async with turn:
+            return await self._route(message_id, slot)
+
+    async def _route(self, message_id: int, slot: PassiveSlot | None) -> Routed:
+        services = self._services
+        now = services.clock.now()
+        async with services.database.read() as session:
+            context, message = await load(session, services, message_id, now)
+        if message.state != "stored" or not message.answerable:
+            return await self.stored(message_id)
+        outcome = await self._decide(context, message)
+        try:
+            return await self._commit(message, outcome, slot, now)
+        except Conflict:
+            return await self.stored(message_id)
+
+    async def _decide(self, context: Context, message: StoredMessage) -> Outcome:
+        for handler in self._handlers:
+            try:
+                outcome: Outcome | None = await handler.handle(context, message)
+            except Exception as error:
+                # Ids and the type only: the text of an exception may hold a parent's words.
+                log.error(
+                    "handler_failed",
+                    handler=handler.__name__,
+                    message=message.id,
+                    error=type(error).__name__,
+                )
+                return await self._failed(context, message, handler.__name__)
+            if outcome is not None:
+                return outcome
+        raise LookupError("the last handler of the tuple has to answer everything")
+
+    async def _failed(self, context: Context, message: StoredMessage, name: str) -> Outcome:
+        outcome: Outcome = await self._fallback.handle(context, message)
+
+        async def alarm(session: AsyncSession) -> None:
+            await alarms.raise_alarm(session, "handler_failed", now=context.now, subject=name)
+
+        return dataclasses.replace(outcome, effects=(*outcome.effects, alarm))
+
+    async def _commit(
+        self, message: StoredMessage, outcome: Outcome, slot: PassiveSlot | None, now: datetime
+    ) -> Routed:
+        async with self._services.database.write() as session:
+            contact = await self._claim(session, message.id, outcome.handler)
+            for effect in outcome.effects:
+                await effect(session)
+            passive = bool(outcome.replies) and slot is not None and slot.take()
+            first: int | None = None
+            for number, reply in enumerate(outcome.replies):
+                delivery = await deliveries.add(
+                    session,
+                    contact,
+                    reply,
+                    key=f"message:{message.id}:{number}",
+                    now=now,
+                    passive=passive and number == 0,
+                    message_id=message.id,
+                )
+                first = first if first is not None else delivery.id
+        self._services.bell.ring()
+        log.info("routed", message=message.id, handler=outcome.handler, **_codes(outcome))
+        if passive:
+            return Routed(outcome.replies[0], first, outcome)
+        return Routed(None, None, outcome)
+
+    async def _claim(self, session: AsyncSession, message_id: int, handler: str) -> Contact:
+        contact_id = await session.scalar(
+            update(Message)
+            .where(Message.id == message_id, Message.state == "stored")
+            .values(state="done", handler=handler)
+            .returning(Message.contact_id)
+        )
+        if contact_id is None:
+            raise Conflict(f"message {message_id} was handled by another")
+        return await session.get_one(Contact, contact_id)
+
+    async def stored(self, message_id: int) -> Routed:
+        """Return the stored passive reply of a message, for the platform's retry of its id."""
+        async with self._services.database.read() as session:
+            rows = await deliveries.of_message(session, message_id)
+        for row in rows:
+            if row.route == "passive":
+                return Routed(Reply(row.body, row.kind, row.source), row.id)
+        return Routed(None)
+
+
+def _codes(outcome: Outcome) -> dict[str, object]:
+    return {key: outcome.detail[key] for key in ("kind", "entry", "score") if key in outcome.detail}

@@ -1,0 +1,127 @@
+"""Alerts to group webhooks: made in the transaction that opened the case, sent by a job.
+
+The text holds the case number, the level and how long it waits; never a parent's words, a name or
+a phone number. The queue on the desk never depends on an alert.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.phrases import PhraseBook
+from bot.db.models import Case, CaseEvent, Delivery
+from bot.db.models.delivery import ACCEPTED, ALERT, QUEUED, SENDING
+from bot.jobs.table import enqueue
+
+URGENT = 0
+TIER_RANK: Mapping[str, int] = {"class": 0, "school": 1, "district": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertTarget:
+    """One configured group webhook: its name and the tier from which it is called."""
+
+    name: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """What alerts need to know: the groups, the words and the desk's address."""
+
+    targets: Sequence[AlertTarget]
+    phrases: PhraseBook
+    desk_url: str
+
+    def called_at(self, step: int) -> list[AlertTarget]:
+        """Return the groups called at a step of the ladder.
+
+        The nearest group is called first, each step adds the next; where no group of a tier is
+        configured the next one up stands in from the start.
+        """
+        ordered = sorted(self.targets, key=lambda target: TIER_RANK[target.tier])
+        if not ordered:
+            return []
+        tiers = sorted({TIER_RANK[target.tier] for target in ordered})
+        reached = tiers[min(step, len(tiers) - 1)]
+        return [target for target in ordered if TIER_RANK[target.tier] <= reached]
+
+
+async def raise_alerts(
+    session: AsyncSession, policy: AlertPolicy, case: Case, *, step: int, key: str, now: datetime
+) -> int:
+    """Queue one alert per group for a step of a case's ladder and return how many.
+
+    Args:
+        key: tells this round of the ladder from others; a second call with it changes nothing.
+    """
+    waiting = max(0, int((now - case.raised_at).total_seconds() // 60))
+    text = policy.phrases.format(
+        "alert.drill" if case.drill else "alert.case",
+        case=case.id,
+        level=case.level,
+        minutes=waiting,
+        url=policy.desk_url,
+    )
+    targets = policy.called_at(step)
+    for target in targets:
+        await _queue(session, case, target.name, text, key=f"alert:{key}:{target.name}", now=now)
+    session.add(
+        CaseEvent(case_id=case.id, at=now, kind="alerted", data={"step": step, "n": len(targets)})
+    )
+    return len(targets)
+
+
+async def raise_handoff(
+    session: AsyncSession, policy: AlertPolicy, case: Case, *, now: datetime
+) -> None:
+    """Tell the nearest group once that a parent asks for a person."""
+    text = policy.phrases.format("alert.handoff", case=case.id, url=policy.desk_url)
+    for target in policy.called_at(0):
+        await _queue(
+            session, case, target.name, text, key=f"handoff:{case.id}:{target.name}", now=now
+        )
+
+
+async def _queue(
+    session: AsyncSession, case: Case, target: str, text: str, *, key: str, now: datetime
+) -> None:
+    delivery = Delivery(
+        key=key,
+        case_id=case.id,
+        route=ALERT,
+        target=target,
+        kind="alert",
+        source="alert.case@1",
+        body=text,
+        state=QUEUED,
+        created_at=now,
+    )
+    session.add(delivery)
+    await session.flush()
+    await enqueue(
+        session,
+        "alert.send",
+        {"delivery": delivery.id},
+        key=key,
+        now=now,
+        lane=f"alert:{target}",
+        prio=URGENT,
+    )
+
+
+async def under_way(session: AsyncSession, case_id: int) -> bool:
+    """Say whether an alert for a case is being sent or was accepted: only then 正在通知 is true."""
+    row = await session.scalar(
+        select(Delivery.id)
+        .where(
+            Delivery.case_id == case_id,
+            Delivery.route == ALERT,
+            Delivery.state.in_((QUEUED, SENDING, ACCEPTED)),
+        )
+        .limit(1)
+    )
+    return row is not None

@@ -1,0 +1,142 @@
+"""Answers: search the handbook, decide, and put a reviewed entry into one message.
+
+The very same decision is used live, in the test box and by the batch command. In live mode an
+entry that nobody has signed is never given as an answer.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from knowledge.decision import Decision, Thresholds, decide, is_smalltalk
+from knowledge.retrieval import Hit, Retriever
+
+from bot.core.hotlines import HotlineBook
+from bot.core.phrases import BYTE_LIMIT, PhraseBook
+from bot.services.wording import fill_numbers
+from knowledge.entry import Entry, heading
+from knowledge.loader import Handbook
+
+FRAME_RESERVE = 420
+LONG_QUESTION = 20_000
+PRIVATE_TOPICS = frozenset({"T03", "T09", "T10", "T13", "T18", "T20", "T26"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One heading of an entry with its text, as it is sent."""
+
+    heading: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"〔{self.heading}〕\n{self.text}" if self.heading else self.text
+
+
+class Answers:
+    """Find and word answers.
+
+    Args:
+        unsigned_allowed: True in demo mode, where unsigned entries are answered with their state.
+    """
+
+    def __init__(
+        self,
+        handbook: Handbook,
+        retriever: Retriever,
+        thresholds: Thresholds,
+        *,
+        unsigned_allowed: bool,
+    ) -> None:
+        self.handbook = handbook
+        self.retriever = retriever
+        self.thresholds = thresholds
+        self._unsigned_allowed = unsigned_allowed
+
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return an entry that may be shown."""
+        entry = self.handbook.entries.get(entry_id)
+        return entry if entry is not None and self._may_show(entry) else None
+
+    def _may_show(self, entry: Entry) -> bool:
+        return self._unsigned_allowed or bool(entry.reviewers)
+
+    async def ask(self, question: str) -> Decision:
+        """Search and decide, in a thread: the encoder works for some milliseconds."""
+        return await asyncio.to_thread(self.decide, question)
+
+    def decide(self, question: str) -> Decision:
+        """Search and decide."""
+        hits = self.retriever.search(question[:LONG_QUESTION], top_k=5)
+        return decide([hit for hit in hits if self._known(hit)], self.thresholds)
+
+    def _known(self, hit: Hit) -> bool:
+        return self.entry(hit.entry) is not None
+
+    async def private_topic(self, text: str) -> bool:
+        """Say whether a text is about a topic that is not talked about in a group (DESIGN §3)."""
+        decision = await self.ask(text)
+        return any(
+            self.handbook.entries[hit.entry].topic in PRIVATE_TOPICS for hit in decision.candidates
+        )
+
+    def smalltalk(self, text: str) -> bool:
+        """Say whether a text is a greeting, thanks or the like, and no question."""
+        return is_smalltalk(text)
+
+
+def word_answer(
+    entry: Entry, phrases: PhraseBook, book: HotlineBook, *, region: str = "", link: str = ""
+) -> tuple[str, ...]:
+    """Put an entry into messages of at most 2,048 bytes, the first one complete in itself.
+
+    Returns:
+        The first message with the short answer, the steps, the words to say and the red flags;
+        then what did not fit, for those who ask for more.
+    """
+    parts = [
+        replace(part, text=fill_numbers(part.text, phrases, book, region)) for part in _parts(entry)
+    ]
+    label = phrases.format("label.auto" if entry.reviewers else "label.auto_unreviewed")
+    source = phrases.format(
+        "answer.source",
+        sources="；".join(entry.sources[:2]),
+        entry=entry.id,
+        version=entry.version,
+    )
+    first, rest = _fill(parts, BYTE_LIMIT - FRAME_RESERVE - len(source.encode()))
+    if link:
+        first = [*first, Part("", phrases.format("answer.page", link=link))]
+    head = phrases.format(
+        "answer.frame", title=entry.title, body=_join(first), source=source, label=label
+    )
+    more: list[str] = []
+    while rest:
+        body, rest = _fill(rest, BYTE_LIMIT - FRAME_RESERVE)
+        more.append(phrases.format("answer.more", body=_join(body), label=label))
+    return (head, *more)
+
+
+# The order in which a parent needs them; what comes first is sent first.
+_ORDER = ("steps", "scripts", "red_flags", "avoid", "reason", "school", "grandparents")
+
+
+def _parts(entry: Entry) -> list[Part]:
+    sections = [Part(heading(key).split(":")[0], entry.section(key).strip()) for key in _ORDER]
+    return [Part("", entry.one_sentence), *(part for part in sections if part.text)]
+
+
+def _fill(parts: Sequence[Part], room: int) -> tuple[list[Part], list[Part]]:
+    """Take parts in order as long as they fit; at least one."""
+    taken: list[Part] = []
+    for number, part in enumerate(parts):
+        size = len(str(part).encode()) + 2
+        if taken and size > room:
+            return taken, list(parts[number:])
+        taken.append(part)
+        room -= size
+    return taken, []
+
+
+def _join(parts: Sequence[Part]) -> str:
+    return "\n".join(str(part) for part in parts)

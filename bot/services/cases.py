@@ -1,0 +1,248 @@
+"""Cases: open, raise, accept, close. A level is raised by the screen and lowered by nobody here.
+
+Called by the inbox (open or raise, in the storing transaction), by handlers (hand-off) and by the
+desk (accept, close).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.crisis import family_of, speaker_of
+from bot.core.errors import Conflict, InputInvalid, NotFound
+from bot.core.levels import ESCALATED, rank
+from bot.db.models import Case, CaseEvent, Contact, Message
+from bot.db.models.case import ACCEPTED, CLOSED, OPEN
+from bot.jobs.table import enqueue
+from bot.services import ladder, places, roster, routing
+from bot.services.alerts import AlertPolicy
+from bot.services.live import publish
+from bot.services.screening import Screened
+
+CLOSE_REASONS: tuple[str, ...] = (
+    "safe_with_plan",
+    "handed_to_hospital",
+    "handed_to_police",
+    "handed_to_school",
+    "handed_to_district",
+    "false_alarm",
+    "answered",
+    "unreachable",
+    "drill",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a case is opened or raised: level, categories, who speaks and about whom."""
+
+    level: str
+    categories: tuple[str, ...]
+    who: str
+    subject: str
+    origin: str = "screen"
+
+    @classmethod
+    def of(cls, screened: Screened) -> "Cause":
+        """Return the cause that a screened text gives."""
+        verdict = screened.verdict
+        if verdict is None:
+            return cls(screened.fresh, (), "", "unknown", "screen_failed")
+        return cls(screened.fresh, verdict.categories, verdict.who or "", verdict.subject)
+
+
+async def open_case(session: AsyncSession, contact_id: int) -> Case | None:
+    """Return the case of a contact that is not closed."""
+    query = select(Case).where(Case.contact_id == contact_id, Case.state != CLOSED)
+    return await session.scalar(query)
+
+
+async def any_of(session: AsyncSession, contact_id: int) -> bool:
+    """Say whether a contact has a case of level 2 or above, open or closed."""
+    query = select(Case.id).where(Case.contact_id == contact_id, Case.level.in_(ESCALATED))
+    return await session.scalar(query.limit(1)) is not None
+
+
+async def open_or_raise(
+    session: AsyncSession,
+    policy: AlertPolicy,
+    contact: Contact,
+    message: Message | None,
+    cause: Cause,
+    *,
+    now: datetime,
+    drill: bool = False,
+) -> Case:
+    """Open a case for a contact, or raise the open one, and start the ladder where it is due."""
+    case = await open_case(session, contact.id)
+    message_id = message.id if message else None
+    if case is None:
+        case = await _open(session, contact, message, cause, now=now, drill=drill)
+        due = True
+    else:
+        due = rank(cause.level) > rank(case.level)
+        kind = "raised" if due else "again"
+        _note(session, case, kind, now, message_id=message_id, level=cause.level)
+        if due:
+            await _raise(session, case, contact, cause, now=now)
+    if due and ladder.climbs(case.level):
+        place = await places.get(session, case.place_id)
+        case.uncovered = not await roster.covered(session, place, now)
+        if case.uncovered:
+            _note(session, case, "uncovered", now)
+        await ladder.start(session, policy, case, now=now)
+    await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
+    return case
+
+
+async def _open(
+    session: AsyncSession,
+    contact: Contact,
+    message: Message | None,
+    cause: Cause,
+    *,
+    now: datetime,
+    drill: bool,
+) -> Case:
+    place = await routing.desk_place(
+        session,
+        contact.place_id,
+        categories=cause.categories,
+        subject=cause.subject,
+        who=cause.who,
+    )
+    case = Case(
+        contact_id=contact.id,
+        place_id=place.id if place else None,
+        message_id=message.id if message else None,
+        origin=cause.origin,
+        level=cause.level,
+        family=family_of(cause.categories),
+        subject=cause.subject,
+        speaker=speaker_of(cause.who or None),
+        state=OPEN,
+        tier=place.kind if place else "district",
+        step=0,
+        phone_now=bool(message and message.group),
+        uncovered=False,
+        drill=drill,
+        opened_at=now,
+        raised_at=now,
+    )
+    session.add(case)
+    await session.flush()
+    _note(session, case, "opened", now, message_id=case.message_id, level=case.level)
+    return case
+
+
+async def _raise(
+    session: AsyncSession, case: Case, contact: Contact, cause: Cause, *, now: datetime
+) -> None:
+    """Raise a case: its ladder starts anew, and a person has to accept the new level."""
+    await ladder.stop(session, case.id, now=now)
+    case.level = cause.level
+    case.raised_at = now
+    if cause.categories:
+        case.family = family_of(cause.categories)
+        case.subject = cause.subject
+        case.speaker = speaker_of(cause.who or None)
+    place = await routing.desk_place(
+        session,
+        contact.place_id,
+        categories=cause.categories,
+        subject=cause.subject,
+        who=cause.who,
+    )
+    if place is not None and place.kind == "district" and case.tier != "district":
+        case.place_id, case.tier = place.id, place.kind
+    if case.state == ACCEPTED:
+        case.state = OPEN
+
+
+def _note(
+    session: AsyncSession,
+    case: Case,
+    kind: str,
+    now: datetime,
+    *,
+    staff_id: int | None = None,
+    message_id: int | None = None,
+    **data: object,
+) -> None:
+    session.add(
+        CaseEvent(
+            case_id=case.id,
+            at=now,
+            kind=kind,
+            staff_id=staff_id,
+            message_id=message_id,
+            data=dict(data),
+        )
+    )
+
+
+async def add_message(session: AsyncSession, case: Case, message_id: int, *, now: datetime) -> None:
+    """Tell open pages that the contact of a case has written again."""
+    _note(session, case, "message", now, message_id=message_id)
+    await publish(session, "conversation", place_id=case.place_id, case_id=case.id, now=now)
+
+
+async def tell(session: AsyncSession, contact_id: int, phrase: str, *, now: datetime) -> None:
+    """Queue a fixed sentence to a contact about what a person just did."""
+    key = f"tell:{contact_id}:{phrase}:{int(now.timestamp() * 1000)}"
+    payload = {"contact": contact_id, "phrase": phrase}
+    await enqueue(session, "contact.tell", payload, key=key, now=now, prio=1)
+
+
+async def accept(session: AsyncSession, *, case_id: int, staff_id: int, now: datetime) -> Case:
+    """Accept an open case; the ladder stops in the same transaction.
+
+    Raises:
+        NotFound: no such case.
+        Conflict: somebody else accepted or closed it first.
+    """
+    changed = await session.scalar(
+        update(Case)
+        .where(Case.id == case_id, Case.state == OPEN)
+        .values(state=ACCEPTED, accepted_by=staff_id, accepted_at=now)
+        .returning(Case.id)
+    )
+    case = await session.get(Case, case_id, populate_existing=True)
+    if case is None:
+        raise NotFound(f"case {case_id}")
+    if changed is None:
+        raise Conflict(f"case {case_id} is {case.state}")
+    await ladder.stop(session, case.id, now=now)
+    _note(session, case, "accepted", now, staff_id=staff_id)
+    await tell(session, case.contact_id, "case.accepted", now=now)
+    await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
+    return case
+
+
+async def close(
+    session: AsyncSession, *, case_id: int, staff_id: int, reason: str, note: str, now: datetime
+) -> Case:
+    """Close an accepted case with a reason; only a named person does this.
+
+    Raises:
+        NotFound: no such case.
+        InputInvalid: an unknown reason, or a level 3 without a note.
+        Conflict: nobody has accepted it, or it is closed already.
+    """
+    case = await session.get(Case, case_id)
+    if case is None:
+        raise NotFound(f"case {case_id}")
+    if reason not in CLOSE_REASONS:
+        raise InputInvalid("unknown reason", field="reason")
+    if rank(case.level) >= rank("3") and not note.strip():
+        raise InputInvalid("a level 3 case needs a note", field="note")
+    if case.state != ACCEPTED:
+        raise Conflict(f"case {case_id} is {case.state}")
+    case.state, case.closed_by, case.closed_at = CLOSED, staff_id, now
+    case.close_reason, case.close_note = reason, note
+    await ladder.stop(session, case.id, now=now)
+    _note(session, case, "closed", now, staff_id=staff_id, reason=reason, level=case.level)
+    await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
+    return case

@@ -1,0 +1,73 @@
+"""Consent: what a contact agreed to, and the erasing of what may be erased.
+
+Source: Personal Information Protection Law, articles 15, 23, 28–29, 47 (separate consent for
+sensitive data and for passing it on; withdrawal; deletion).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
+from bot.services import cases
+
+KINDS: tuple[str, ...] = ("mental_health", "school", "district")
+VERSION = 1
+
+
+async def give(
+    session: AsyncSession, contact_id: int, kinds: tuple[str, ...], *, now: datetime
+) -> None:
+    """Record separate consents; one that stands already is left as it is."""
+    standing = await in_force(session, contact_id)
+    for kind in kinds:
+        if kind not in standing:
+            session.add(Consent(contact_id=contact_id, kind=kind, version=VERSION, given_at=now))
+
+
+async def withdraw(
+    session: AsyncSession, contact_id: int, *, now: datetime, kind: str | None = None
+) -> None:
+    """Withdraw one consent of a contact, or every one."""
+    query = update(Consent).where(Consent.contact_id == contact_id, Consent.withdrawn_at.is_(None))
+    if kind is not None:
+        query = query.where(Consent.kind == kind)
+    await session.execute(query.values(withdrawn_at=now))
+
+
+async def in_force(session: AsyncSession, contact_id: int) -> set[str]:
+    """Return the kinds of consent that stand."""
+    rows = await session.scalars(
+        select(Consent.kind).where(Consent.contact_id == contact_id, Consent.withdrawn_at.is_(None))
+    )
+    return set(rows)
+
+
+async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
+    """Erase a contact's words and answers, and say whether something has to be kept.
+
+    Kept are messages of level 2 and above with their assessments and what was said with them: an
+    open case may not lose its ground, and reports have a legal period. Counts and states stay.
+    """
+    await withdraw(session, contact_id, now=now)
+    plain = select(Message.id).where(
+        Message.contact_id == contact_id, Message.level.in_(("0", "1"))
+    )
+    keeps = await cases.any_of(session, contact_id)
+    await session.execute(update(Delivery).where(Delivery.message_id.in_(plain)).values(body=""))
+    await session.execute(
+        update(GapTicket).where(GapTicket.message_id.in_(plain)).values(question="", state="erased")
+    )
+    await session.execute(
+        update(Assessment).where(Assessment.message_id.in_(plain)).values(spans=[])
+    )
+    await session.execute(update(Message).where(Message.id.in_(plain)).values(text="", media_id=""))
+    await session.execute(
+        update(Contact)
+        .where(Contact.id == contact_id)
+        .values(
+            emergency_contact=None, name=None, pending=None, pending_until=None, greeted_at=None
+        )
+    )
+    return keeps

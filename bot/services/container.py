@@ -1,0 +1,44 @@
+"""The one bundle of built services that pages, channels, pipeline and handlers are handed.
+
+Built in `bot.wiring` only; tests build it with fakes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.bell import Bell
+from bot.core.clock import Clock
+from bot.core.phrases import PhraseBook
+from bot.db.crypto import KeyRing
+from bot.db.engine import Database
+from bot.services.alerts import AlertPolicy
+from bot.services.answers import Answers
+from bot.services.hotlines import Lines
+from bot.services.live import LiveEvents
+from bot.services.screening import Screen
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that is built once per process.
+
+    Args:
+        mode: `demo` or `live`.
+        simulator: the simulator's side of the platforms; None in live.
+        public_url: the address parents reach, without a slash at its end; empty: no links.
+    """
+
+    database: Database
+    clock: Clock
+    ring: KeyRing
+    mode: str
+    phrases: PhraseBook
+    lines: Lines
+    screen: Screen
+    policy: AlertPolicy
+    live: LiveEvents
+    bell: Bell
+    answers: Answers
+    public_url: str = ""
+    region: str = ""
+    simulator: Any = None

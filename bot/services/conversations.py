@@ -1,0 +1,115 @@
+"""Conversations that a person holds: take over, write, hand back. Called by the desk.
+
+While a counselor holds a conversation the bot is silent and the screen goes on.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.errors import Conflict, InputInvalid, NotFound
+from bot.core.messages import Reply
+from bot.core.privacy import clean
+from bot.db.models import Case, CaseEvent, Contact, Delivery
+from bot.services import cases, contacts, deliveries
+from bot.services.live import publish
+
+MAX_BYTES = 2048
+
+
+async def take(session: AsyncSession, *, contact_id: int, staff_id: int, now: datetime) -> Contact:
+    """Let a counselor hold a conversation.
+
+    Raises:
+        NotFound: no such contact.
+        Conflict: somebody else holds it.
+    """
+    taken = await session.scalar(
+        update(Contact)
+        .where(Contact.id == contact_id, Contact.holder_id.is_(None))
+        .values(holder_id=staff_id, held_since=now)
+        .returning(Contact.id)
+    )
+    contact = await session.get(Contact, contact_id, populate_existing=True)
+    if contact is None:
+        raise NotFound(f"contact {contact_id}")
+    if taken is None and contact.holder_id != staff_id:
+        raise Conflict(f"contact {contact_id} is held by another")
+    if taken is not None:
+        await _note(session, contact, "taken_over", staff_id, now)
+    return contact
+
+
+async def release(
+    session: AsyncSession, *, contact_id: int, staff_id: int, now: datetime
+) -> Contact:
+    """Hand a conversation back to the bot.
+
+    Raises:
+        NotFound: no such contact.
+        Conflict: it is held by somebody else, or by nobody.
+    """
+    contact = await session.get(Contact, contact_id)
+    if contact is None:
+        raise NotFound(f"contact {contact_id}")
+    if contact.holder_id != staff_id:
+        raise Conflict(f"contact {contact_id} is not held by {staff_id}")
+    contact.holder_id = contact.held_since = None
+    await _note(session, contact, "handed_back", staff_id, now)
+    await cases.tell(session, contact_id, "handoff.returned", now=now)
+    return contact
+
+
+async def write(
+    session: AsyncSession,
+    *,
+    contact_id: int,
+    staff_id: int,
+    case_id: int | None,
+    text: str,
+    now: datetime,
+) -> Delivery:
+    """Queue a counselor's words to a parent.
+
+    Raises:
+        InputInvalid: empty, or longer than one message (2,048 bytes).
+        NotFound: no such contact.
+        Conflict: the conversation is held by somebody else, or the platform's window is closed.
+    """
+    words = clean(text).strip()
+    if not words:
+        raise InputInvalid("nothing was written", field="text")
+    if len(words.encode()) > MAX_BYTES:
+        raise InputInvalid("longer than one message", field="text")
+    contact = await session.get(Contact, contact_id, with_for_update=True)
+    if contact is None:
+        raise NotFound(f"contact {contact_id}")
+    if contact.holder_id != staff_id:
+        raise Conflict(f"contact {contact_id} is not held by {staff_id}")
+    if contacts.budget_left(contact, now) <= 0:
+        raise Conflict("the platform's window for this contact is closed")
+    case = await session.get(Case, case_id) if case_id is not None else None
+    if case is not None and case.first_words_at is None:
+        case.first_words_at = now
+    delivery = await deliveries.add(
+        session,
+        contact,
+        Reply(words, "person", f"staff:{staff_id}"),
+        key=f"staff:{staff_id}:{contact_id}:{int(now.timestamp() * 1_000_000)}",
+        now=now,
+        case_id=case_id,
+        staff_id=staff_id,
+    )
+    await _note(session, contact, "wrote", staff_id, now)
+    return delivery
+
+
+async def _note(
+    session: AsyncSession, contact: Contact, kind: str, staff_id: int, now: datetime
+) -> None:
+    case = await cases.open_case(session, contact.id)
+    if case is None:
+        return
+    session.add(CaseEvent(case_id=case.id, at=now, kind=kind, staff_id=staff_id, data={}))
+    await publish(session, "conversation", place_id=case.place_id, case_id=case.id, now=now)

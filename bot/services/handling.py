@@ -1,0 +1,206 @@
+"""What a handler is given: the stored message, its sender, its assessment and the open case.
+
+Plain values read in one short transaction, so that no handler holds the database while it thinks.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.errors import NotFound
+from bot.core.levels import ESCALATED
+from bot.core.messages import Kind, Outcome, Reply
+from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place
+from bot.services import alerts, cases, consents, wording
+from bot.services.container import Services
+
+Effect = Callable[[AsyncSession], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One stored incoming message."""
+
+    id: int
+    channel: str
+    account: str
+    kind: Kind
+    text: str
+    scene: str
+    group: str | None
+    state: str
+    answerable: bool
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The contact who wrote."""
+
+    id: int
+    region: str
+    greeted: bool
+    stopped: bool
+    held: bool
+    pending: dict[str, object]
+    pending_expired: bool
+    consents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """The assessment of the message and the open case, as far as replies depend on them."""
+
+    fresh: str = "0"
+    who: str = ""
+    categories: tuple[str, ...] = ()
+    failed: bool = False
+    case_id: int | None = None
+    case_level: str = "0"
+    case_family: str = "other"
+    case_origin: str = ""
+    case_speaker: str = "unknown"
+    case_accepted: bool = False
+    raised_at: datetime | None = None
+    answered: bool = False
+    duty: bool = False
+
+    @property
+    def escalated(self) -> bool:
+        """Say whether this very message is one for a person."""
+        return self.fresh in ESCALATED
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a handler may look at."""
+
+    services: Services
+    sender: Sender
+    danger: Danger
+    now: datetime
+
+    def say(self, key: str, *, kind: str = "service", **fields: object) -> Reply:
+        """Return a phrase as a reply, its `numbers` field filled with the lines open now."""
+        services = self.services
+        return wording.say(
+            services.phrases,
+            services.lines.book,
+            key,
+            moment=self.now,
+            region=self.sender.region,
+            kind=kind,
+            **fields,
+        )
+
+    def outcome(self, handler: str, key: str, *effects: Effect, **fields: object) -> Outcome:
+        """Return the outcome that says one phrase."""
+        return Outcome(handler, (self.say(key, **fields),), effects, {"kind": "service"})
+
+    def remember(self, pending: dict[str, object] | None, length: timedelta) -> Effect:
+        """Return the effect that keeps what the next message may refer to; None forgets it."""
+
+        async def write(session: AsyncSession) -> None:
+            await session.execute(
+                update(Contact)
+                .where(Contact.id == self.sender.id)
+                .values(pending=pending, pending_until=self.now + length)
+            )
+
+        return write
+
+
+async def load(
+    session: AsyncSession, services: Services, message_id: int, now: datetime
+) -> tuple[Context, StoredMessage]:
+    """Read what handling a message needs.
+
+    Raises:
+        NotFound: no such message.
+    """
+    row = (
+        await session.execute(
+            select(Message, Contact, Assessment, Place.region)
+            .join(Contact, Contact.id == Message.contact_id)
+            .join(Assessment, Assessment.message_id == Message.id)
+            .outerjoin(Place, Place.id == Contact.place_id)
+            .where(Message.id == message_id)
+        )
+    ).first()
+    if row is None:
+        raise NotFound(f"message {message_id}")
+    message, contact, assessment, region = row
+    case = await cases.open_case(session, contact.id)
+    danger = await _danger(session, assessment, case, now)
+    agreed = await consents.in_force(session, contact.id)
+    sender = _sender(contact, region, agreed, now)
+    return Context(services, sender, danger, now), _stored(message)
+
+
+def _stored(message: Message) -> StoredMessage:
+    return StoredMessage(
+        id=message.id,
+        channel=message.channel,
+        account=message.account,
+        kind=Kind(message.kind),
+        text=message.text,
+        scene=message.scene,
+        group=message.group,
+        state=message.state,
+        answerable=message.answerable,
+        received_at=message.received_at,
+    )
+
+
+def _sender(contact: Contact, region: str | None, agreed: set[str], now: datetime) -> Sender:
+    open_until = contact.pending_until
+    return Sender(
+        id=contact.id,
+        region=region or "",
+        greeted=contact.greeted_at is not None,
+        stopped=contact.stopped_at is not None,
+        held=contact.holder_id is not None,
+        pending=contact.pending or {},
+        pending_expired=open_until is None or open_until <= now,
+        consents=frozenset(agreed),
+    )
+
+
+async def _danger(
+    session: AsyncSession, assessment: Assessment, case: Case | None, now: datetime
+) -> Danger:
+    base = Danger(
+        fresh=assessment.fresh_level,
+        who=assessment.who,
+        categories=tuple(assessment.categories),
+        failed=assessment.failed,
+    )
+    if case is None:
+        return base
+    answered = await session.scalar(
+        select(Delivery.id)
+        .where(
+            Delivery.contact_id == case.contact_id,
+            Delivery.kind == "risk",
+            Delivery.created_at >= case.raised_at,
+        )
+        .limit(1)
+    )
+    return Danger(
+        fresh=base.fresh,
+        who=base.who,
+        categories=base.categories,
+        failed=base.failed,
+        case_id=case.id,
+        case_level=case.level,
+        case_family=case.family,
+        case_origin=case.origin,
+        case_speaker=case.speaker,
+        case_accepted=case.state == "accepted",
+        raised_at=case.raised_at,
+        answered=answered is not None,
+        duty=not case.uncovered and await alerts.under_way(session, case.id),
+    )

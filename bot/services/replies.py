@@ -1,0 +1,54 @@
+"""Outcomes of a question: an answer with its source, choices by number, an honest abstention."""
+
+from knowledge.decision import Decision
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.messages import Outcome, Reply
+from bot.services import gaps
+from bot.services.answers import word_answer
+from bot.services.handling import Context, StoredMessage
+from bot.services.remembered import ANSWER_VALID, CHOICES_VALID, answer_given, choices_given
+from knowledge.entry import Entry
+
+
+def answer(
+    context: Context, handler: str, entry: Entry, *, question_id: int, score: float
+) -> Outcome:
+    """Return the outcome that gives an entry."""
+    services = context.services
+    link = f"{services.public_url}/handbook/{entry.id}" if services.public_url else ""
+    parts = word_answer(
+        entry, services.phrases, services.lines.book, region=context.sender.region, link=link
+    )
+    reply = Reply(parts[0], "answer", f"entry:{entry.id}@{entry.version}")
+    keep = context.remember(answer_given(entry.id, question_id), ANSWER_VALID)
+    detail = {"kind": "answer", "entry": entry.id, "score": score}
+    return Outcome(handler, (reply,), (keep,), detail)
+
+
+def choices(context: Context, handler: str, decision: Decision, *, question_id: int) -> Outcome:
+    """Return the outcome that offers up to three entries by number."""
+    phrases = context.services.phrases
+    found = [context.services.answers.entry(hit.entry) for hit in decision.candidates]
+    entries = [entry for entry in found if entry is not None]
+    options = "\n".join(
+        phrases.format("choices.option", number=number, title=entry.title)
+        for number, entry in enumerate(entries, 1)
+    )
+    reply = context.say("choices.frame", kind="choices", options=options)
+    ids = [entry.id for entry in entries]
+    keep = context.remember(choices_given(ids, question_id), CHOICES_VALID)
+    detail = {"kind": "choices", "entries": ids, "score": decision.score}
+    return Outcome(handler, (reply,), (keep,), detail)
+
+
+def abstain(context: Context, handler: str, decision: Decision, message: StoredMessage) -> Outcome:
+    """Return the outcome that says so honestly and opens a gap ticket."""
+
+    async def ticket(session: AsyncSession) -> None:
+        await gaps.open_ticket(
+            session, message.id, message.text, decision.candidates, now=context.now
+        )
+
+    detail = {"kind": "abstain", "score": decision.score}
+    return Outcome(handler, (context.say("abstain.gap", kind="abstain"),), (ticket,), detail)

@@ -1,0 +1,111 @@
+"""The risk screen as the inbox uses it: last good rules, and a verdict even when it breaks.
+
+If the rules can't be read at start the last good copy is used and an alarm raised; if the screen
+fails on a text, the message counts as one that a person must look at (DESIGN §1, promise 1).
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from bot.core.levels import ESCALATED
+from knowledge.errors import KnowledgeError
+from knowledge.risk import Assessment as Verdict
+from knowledge.risk import Context, Level, RuleSet, assess, load_rules
+
+log = structlog.get_logger(__name__)
+
+FAILED_LEVEL = Level.HIGH
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the screen says of one text.
+
+    Args:
+        verdict: None when the screen itself failed.
+        level: the level after memory, `3` when the screen failed.
+        fresh: the level of this text with its turns, before the sticky floor.
+    """
+
+    verdict: Verdict | None
+    level: str
+    fresh: str
+
+    @property
+    def failed(self) -> bool:
+        """Say whether the screen broke on this text."""
+        return self.verdict is None
+
+    @property
+    def escalated(self) -> bool:
+        """Say whether this text by itself opens or raises a case."""
+        return self.fresh in ESCALATED
+
+
+class Screen:
+    """Judge texts with the rules in force.
+
+    Args:
+        folder: rules to use instead of the packaged ones.
+        keep: folder in which the last good rules are kept.
+    """
+
+    def __init__(self, folder: Path | None = None, keep: Path | None = None) -> None:
+        self._folder = folder
+        self._keep = keep
+        self.problem: str | None = None
+        self.rules: RuleSet | None = None
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the rules again; broken ones leave the last good ones in force."""
+        try:
+            self.rules = load_rules(self._folder)
+            self.problem = None
+        except (KnowledgeError, OSError) as error:
+            self.problem = str(error)
+            log.error("rules_invalid", problem=self.problem)
+            if self.rules is None:
+                self.rules = self._last_good()
+            return
+        self._remember()
+
+    def _remember(self) -> None:
+        if self._folder is None or self._keep is None:
+            return
+        fresh = self._keep.with_name(self._keep.name + ".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(self._folder, fresh)
+        shutil.rmtree(self._keep, ignore_errors=True)
+        fresh.rename(self._keep)
+
+    def _last_good(self) -> RuleSet | None:
+        for folder in (self._keep, None):
+            try:
+                if folder is None or folder.exists():
+                    return load_rules(folder)
+            except (KnowledgeError, OSError) as error:
+                log.error("last_good_rules_invalid", problem=str(error))
+        return None
+
+    def judge(
+        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+    ) -> Screened:
+        """Judge one text; never raises."""
+        try:
+            if self.rules is None:
+                raise RuntimeError("no rules are in force")
+            verdict = assess(
+                text,
+                Context(who=who, turns=tuple(turns), floor=Level(floor), weak_signs=weak_signs),
+                self.rules,
+            )
+        except Exception as error:
+            # The type only: an exception's text may hold a parent's words.
+            log.error("screen_failed", error=type(error).__name__)
+            return Screened(None, FAILED_LEVEL.value, FAILED_LEVEL.value)
+        return Screened(verdict, verdict.level.value, verdict.fresh.value)

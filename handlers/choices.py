@@ -1,0 +1,24 @@
+"""A number sent in reply to up to three choices, valid for ten minutes."""
+
+from bot.core.commands import bare_number
+from bot.core.messages import Outcome
+from bot.services.handling import Context, StoredMessage
+from bot.services.replies import answer
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Give the entry whose number was chosen."""
+    pending = context.sender.pending
+    number = bare_number(message.text)
+    if number is None or pending.get("kind") != "choices" or message.group is not None:
+        return None
+    if context.sender.pending_expired:
+        return context.outcome("choices", "choices.expired")
+    entries = [str(item) for item in list(pending.get("entries", []))]  # type: ignore[call-overload]
+    if not 1 <= number <= len(entries):
+        return context.outcome("choices", "choices.out_of_range", count=len(entries))
+    entry = context.services.answers.entry(entries[number - 1])
+    if entry is None:
+        return context.outcome("choices", "choices.expired")
+    question = int(str(pending.get("question", message.id)))
+    return answer(context, "choices", entry, question_id=question, score=1.0)

@@ -1,0 +1,38 @@
+"""Consent: three separate ones, each asked for, given, refused and withdrawn on its own."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.commands import means, numbered
+from bot.core.messages import Outcome
+from bot.services import consents
+from bot.services.handling import Context, StoredMessage
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Answer what is said about consent."""
+    if message.group is not None:
+        return None
+    if means("who_reads", message.text):
+        return context.outcome("consents", "privacy.who_reads")
+    if means("consent", message.text):
+        return context.outcome("consents", "consent.overview")
+    found = numbered(("consent_give", "consent_refuse", "consent_withdraw"), message.text)
+    if found is None:
+        return None
+    command, item = found
+    if not 1 <= item <= len(consents.KINDS):
+        return context.outcome("consents", "consent.unclear")
+    kind = consents.KINDS[item - 1]
+
+    async def write(session: AsyncSession) -> None:
+        if command == "consent_give":
+            await consents.give(session, context.sender.id, (kind,), now=context.now)
+        else:
+            await consents.withdraw(session, context.sender.id, kind=kind, now=context.now)
+
+    key = {
+        "consent_give": "consent.given",
+        "consent_refuse": "consent.refused",
+        "consent_withdraw": "consent.withdrawn",
+    }[command]
+    return context.outcome("consents", key, write, item=item)

@@ -1,0 +1,44 @@
+"""The optional emergency contact: asked for, stored encrypted, changed or skipped at will."""
+
+import re
+from datetime import timedelta
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.commands import means
+from bot.core.messages import Outcome
+from bot.db.models import Contact
+from bot.services.handling import Context, StoredMessage
+
+VALID = timedelta(minutes=30)
+_NUMBER = re.compile(r"(?<!\d)1\d{10}(?!\d)|(?<!\d)0\d{2,3}-?\d{7,8}(?!\d)")
+LONGEST = 60
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Take an emergency contact in one sentence."""
+    if message.group is not None or not message.text:
+        return None
+    forget = context.remember(None, timedelta())
+    asked = context.sender.pending.get("kind") == "emergency" and not context.sender.pending_expired
+    if means("emergency", message.text):
+        ask = context.remember({"kind": "emergency"}, VALID)
+        return context.outcome("emergency", "emergency.ask", ask)
+    if not asked:
+        return None
+    if means("skip", message.text):
+        return context.outcome("emergency", "emergency.skipped", forget)
+    if len(message.text) > LONGEST:
+        return None
+    if not _NUMBER.search(message.text):
+        return context.outcome("emergency", "emergency.unreadable")
+
+    async def write(session: AsyncSession) -> None:
+        await session.execute(
+            update(Contact)
+            .where(Contact.id == context.sender.id)
+            .values(emergency_contact=message.text.strip())
+        )
+
+    return context.outcome("emergency", "emergency.thanks", write, forget)

@@ -1,0 +1,38 @@
+"""Erasing: asks once, then erases what may be erased and says what has to stay and why."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.commands import means
+from bot.core.messages import Outcome
+from bot.services import cases, consents
+from bot.services.handling import Context, StoredMessage
+
+ASKED = {"kind": "erasure"}
+VALID = timedelta(minutes=30)
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Answer the wish to have data erased."""
+    if message.group is not None:
+        return None
+    if means("erase", message.text):
+        return context.outcome("erasure", "delete.confirm", context.remember(dict(ASKED), VALID))
+    asked = context.sender.pending.get("kind") == "erasure" and not context.sender.pending_expired
+    if asked and means("cancel", message.text):
+        return context.outcome("erasure", "delete.cancelled", context.remember(None, timedelta()))
+    if not means("erase_confirm", message.text):
+        return None
+    if not asked:
+        return context.outcome("erasure", "delete.confirm", context.remember(dict(ASKED), VALID))
+    return await _erase(context)
+
+
+async def _erase(context: Context) -> Outcome:
+    async def erase(session: AsyncSession) -> None:
+        await consents.erase(session, context.sender.id, now=context.now)
+
+    async with context.services.database.read() as session:
+        keeps = await cases.any_of(session, context.sender.id)
+    return context.outcome("erasure", "delete.kept_cases" if keeps else "delete.done", erase)

@@ -1,0 +1,49 @@
+"""What a parent says of the last answer: more of it, useful, not useful."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.commands import means
+from bot.core.messages import Outcome, Reply
+from bot.services import gaps
+from bot.services.answers import word_answer
+from bot.services.handling import Context, StoredMessage
+from bot.services.remembered import ANSWER_VALID, answer_given
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Continue with, or judge, the answer before."""
+    if message.group is not None:
+        return None
+    if means("more", message.text):
+        return _more(context)
+    if means("useful", message.text):
+        return context.outcome("feedback", "feedback.useful")
+    if means("not_useful", message.text):
+        return _not_useful(context, message)
+    return None
+
+
+def _more(context: Context) -> Outcome:
+    pending = context.sender.pending
+    entry = context.services.answers.entry(str(pending.get("entry", "")))
+    if pending.get("kind") != "answer" or context.sender.pending_expired or entry is None:
+        return context.outcome("feedback", "answer.nothing_before")
+    part = int(str(pending.get("part", 0))) + 1
+    services = context.services
+    parts = word_answer(entry, services.phrases, services.lines.book, region=context.sender.region)
+    if part >= len(parts):
+        return context.outcome("feedback", "answer.no_more")
+    reply = Reply(parts[part], "answer", f"entry:{entry.id}@{entry.version}")
+    question = int(str(pending.get("question", 0)))
+    keep = context.remember(answer_given(entry.id, question, part), ANSWER_VALID)
+    return Outcome("feedback", (reply,), (keep,), {"kind": "answer", "entry": entry.id})
+
+
+def _not_useful(context: Context, message: StoredMessage) -> Outcome:
+    question = context.sender.pending.get("question")
+
+    async def note(session: AsyncSession) -> None:
+        if question is not None:
+            await gaps.not_useful(session, int(str(question)), now=context.now)
+
+    return context.outcome("feedback", "feedback.not_useful", note)

@@ -1,0 +1,30 @@
+"""Voice without words, pictures, files, places, links: said honestly that nobody has read them.
+
+After a dangerous message the inbox has put them on the counselor's desk.
+"""
+
+from bot.core.levels import rank
+from bot.core.messages import Kind, Outcome
+from bot.services.handling import Context, StoredMessage
+
+PHRASES = {
+    Kind.VOICE: "media.voice",
+    Kind.IMAGE: "media.picture",
+    Kind.VIDEO: "media.video",
+    Kind.FILE: "media.file",
+    Kind.LOCATION: "media.location",
+    Kind.LINK: "media.link",
+    Kind.OTHER: "media.unsupported",
+}
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Answer what can't be read as words."""
+    key = PHRASES.get(message.kind)
+    if key is None or message.text or message.group is not None:
+        return None
+    danger = context.danger
+    if danger.case_id is not None and rank(danger.case_level) >= rank("2"):
+        shown = danger.duty or danger.case_accepted
+        key = "media.after_risk_forwarded" if shown else "media.after_risk_waiting"
+    return context.outcome("media", key)

@@ -1,0 +1,85 @@
+"""Danger: the fixed crisis reply in a 1:1 conversation, one neutral line in a group.
+
+The case was opened and people called when the message was stored; here only words are chosen.
+"""
+
+from datetime import timedelta
+
+from bot.core.crisis import compose, compose_again, family_of, speaker_of
+from bot.core.levels import rank
+from bot.core.messages import Outcome, Reply
+from bot.services.handling import Context, StoredMessage
+
+# So long a fresh high case answers every message with what matters now, not with the handbook.
+ATTENTION = timedelta(hours=2)
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Answer a dangerous message, and what is written right after one."""
+    danger = context.danger
+    if message.group is not None:
+        return await _in_group(context, message)
+    if danger.failed:
+        reply = context.say("fallback.screen_failed", kind="risk")
+        return Outcome("risk", (reply,), detail={"kind": "risk"})
+    if danger.escalated:
+        return Outcome("risk", (_crisis(context),), detail={"kind": "risk", "level": danger.fresh})
+    if message.text and _attention(context):
+        return Outcome("risk", (_again(context),), detail={"kind": "risk", "level": "again"})
+    return None
+
+
+def _crisis(context: Context) -> Reply:
+    danger = context.danger
+    if danger.answered:
+        return _again(context)
+    reply = compose(
+        family_of(danger.categories),
+        speaker_of(danger.who or None),
+        danger.fresh,
+        "on" if danger.duty else "off",
+        context.services.lines.book,
+        context.now,
+        context.sender.region or None,
+    )
+    return Reply(reply.text, "risk", f"crisis:{reply.key}@{reply.version}")
+
+
+def _again(context: Context) -> Reply:
+    danger = context.danger
+    reply = compose_again(
+        danger.case_family,
+        danger.case_speaker,
+        danger.case_level,
+        "on" if danger.duty or danger.case_accepted else "off",
+        context.services.lines.book,
+        context.now,
+        context.sender.region or None,
+    )
+    return Reply(reply.text, "risk", f"crisis:{reply.key}@{reply.version}")
+
+
+def _attention(context: Context) -> bool:
+    danger = context.danger
+    return (
+        danger.case_id is not None
+        and danger.answered
+        and rank(danger.case_level) >= rank("3")
+        and danger.raised_at is not None
+        and context.now - danger.raised_at < ATTENTION
+    )
+
+
+async def _in_group(context: Context, message: StoredMessage) -> Outcome | None:
+    """Give one and the same neutral line for danger and for the private topics, nothing more."""
+    services = context.services
+    private = context.danger.escalated or context.danger.failed
+    if not private and message.text:
+        private = await services.answers.private_topic(message.text)
+    if not private:
+        return None
+    if services.public_url:
+        invite = services.phrases.format("group.invite_link", link=services.public_url)
+    else:
+        invite = services.phrases.format("group.invite_direct")
+    return Outcome("risk", (context.say("group.neutral", invite=invite),), detail={"kind": "group"})
