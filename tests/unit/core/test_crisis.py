@@ -121,7 +121,7 @@ def test_a_cell_fits_one_screen_and_says_nothing_forbidden(
 @pytest.mark.parametrize(("family", "speaker"), tuple(product(FAMILIES, CARERS)))
 def test_a_carer_is_told_what_to_say_and_what_not_to(family: Family, speaker: Speaker) -> None:
     text = first(family, speaker).text
-    assert re.search("可以(说|发给孩子|发给TA|对家人说)：“", text)
+    assert re.search("可以(说|发给孩子|发给TA|对家人说|对身边的人说)：“", text)
     assert re.search("先不|不要|不反复|不去|不在|不争", text)
 
 
