@@ -5,11 +5,22 @@ the jobs page and the command line.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any, NotRequired, Required, TypedDict, cast
 
-from sqlalchemy import CursorResult, Executable, Table, case, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Table,
+    case,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import epoch_ms
@@ -56,7 +67,7 @@ async def enqueue(
     Args:
         payload: ids and codes; never a person's words.
         key: at most 160 characters; what must not happen twice has the same key.
-        run_at: not before this moment; None: at once.
+        run_at: not before this moment (aware); None: at once.
         prio: lower goes first within its lane.
 
     Returns:
@@ -73,11 +84,14 @@ async def enqueue_many(session: AsyncSession, rows: Iterable[JobRow]) -> int:
         How many are new.
     """
     dialect = dialect_of(session)
-    statement = dialect.insert(JOB).on_conflict_do_nothing(index_elements=["key"])
+    # RETURNING is how both drivers tell which rows of a many-row statement are new.
+    statement = (
+        dialect.insert(JOB).on_conflict_do_nothing(index_elements=["key"]).returning(JOB.c.id)
+    )
     new = 0
     iterator = iter(rows)
     while chunk := [_values(row) for row in islice(iterator, ROWS_PER_STATEMENT)]:
-        new += await _rows_hit(session, statement, chunk)
+        new += len((await session.execute(statement, chunk)).all())
     if new:
         await dialect.notify(session)
     return new
@@ -121,10 +135,13 @@ async def ensure_lane(session: AsyncSession, name: str, *, per_second: float, bu
 
 async def pause_lane(session: AsyncSession, name: str, until: datetime) -> None:
     """Start nothing in this lane until then; a longer pause that is already there stays."""
+    await pause_lane_until(session, name, literal(epoch_ms(until), BigInteger))
+
+
+async def pause_lane_until(session: AsyncSession, name: str, until: ColumnElement[int]) -> None:
+    """Do the same for a moment in epoch milliseconds that the database may have to work out."""
     insert = dialect_of(session).insert(LANE)
-    insert = insert.values(
-        name=name, per_second=0.0, burst=0, tat=0.0, paused_until=epoch_ms(until)
-    )
+    insert = insert.values(name=name, per_second=0.0, burst=0, tat=0.0, paused_until=until)
     longer = insert.excluded.paused_until
     later = case((longer > LANE.c.paused_until, longer), else_=LANE.c.paused_until)
     await session.execute(
@@ -205,7 +222,7 @@ async def list_jobs(
 def _values(row: JobRow) -> dict[str, object]:
     now = epoch_ms(row["now"])
     run_at = row.get("run_at")
-    start = now if run_at is None else max(now, epoch_ms(run_at.astimezone(UTC)))
+    start = now if run_at is None else epoch_ms(run_at)
     return {
         "lane": row.get("lane", MAIN_LANE),
         "kind": row["kind"],
@@ -219,8 +236,5 @@ def _values(row: JobRow) -> dict[str, object]:
     }
 
 
-async def _rows_hit(
-    session: AsyncSession, statement: Executable, rows: list[dict[str, object]] | None = None
-) -> int:
-    result = await session.execute(statement, rows)
-    return cast(CursorResult[Any], result).rowcount
+async def _rows_hit(session: AsyncSession, statement: Executable) -> int:
+    return cast(CursorResult[Any], await session.execute(statement)).rowcount
