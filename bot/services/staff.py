@@ -101,9 +101,14 @@ class SignedIn:
 
     login_id: int
     csrf: str
+    seen_at: datetime
     expires_at: datetime
     staff: StaffView
     token: str = ""
+
+    def due_touch(self, now: datetime) -> bool:
+        """Say whether the last use was noted long enough ago to note another."""
+        return now - self.seen_at > TOUCH_EVERY
 
 
 async def create_staff(
@@ -283,7 +288,8 @@ async def _open_login(
         object_id=person.id,
         now=now,
     )
-    return SignedIn(row.id, row.csrf, row.expires_at, await view(session, person, now), token)
+    seen = await view(session, person, now)
+    return SignedIn(row.id, row.csrf, now, row.expires_at, seen, token)
 
 
 def _fingerprint(ring: KeyRing, token: str) -> str:
@@ -308,7 +314,8 @@ async def identify(
     if row is None:
         return None
     login, person = row
-    return SignedIn(login.id, login.csrf, login.expires_at, await view(session, person, now))
+    seen = await view(session, person, now)
+    return SignedIn(login.id, login.csrf, login.seen_at, login.expires_at, seen)
 
 
 async def touch(session: AsyncSession, *, login_id: int, now: datetime) -> None:

@@ -1,0 +1,1 @@
+"""Server-rendered pages: start page, staff login, the counselors' desk, the simulator."""

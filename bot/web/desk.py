@@ -1,0 +1,257 @@
+"""The counselors' desk: the live queue and a case's page."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sse_starlette import EventSourceResponse
+from starlette.responses import RedirectResponse, Response
+
+from bot.core.errors import Conflict, InputInvalid, XinqingError
+from bot.db.models import Case, Contact
+from bot.services import cases, conversations, desk, live
+from bot.services.dossier import Dossier, dossier
+from bot.web.guard import Call
+from bot.web.render import label
+
+PING_SECONDS = 15
+DONE = ("accept", "take", "release", "write", "close")
+
+Act = Callable[[AsyncSession, Call, Case], Awaitable[object]]
+
+
+async def queue_page(call: Call) -> Response:
+    """Show the desk; the queue inside follows by itself."""
+    async with call.services.database.read() as session:
+        newest = await live.newest_id(session)
+    return call.page("desk.html", queue=await _queue(call), newest=newest)
+
+
+async def queue_part(call: Call) -> Response:
+    """Return the queue alone, for a page that is open."""
+    return call.page("_queue.html", queue=await _queue(call))
+
+
+async def _queue(call: Call) -> desk.Queue:
+    now = call.services.clock.now()
+    async with call.services.database.read() as session:
+        shown = await desk.queue(session, call.staff, now=now)
+        fresh = await desk.unlogged_reads(
+            session,
+            staff_id=call.staff.id,
+            action="case.listed",
+            case_ids=shown.case_ids,
+            now=now,
+        )
+    await _log_reads(call, "case.listed", fresh)
+    return shown
+
+
+async def _log_reads(call: Call, action: str, case_ids: Sequence[int]) -> None:
+    """Write reads into the audit trail before the words leave the service."""
+    if not case_ids:
+        return
+    async with call.services.database.write() as session:
+        await desk.log_reads(
+            session,
+            staff_id=call.staff.id,
+            action=action,
+            case_ids=case_ids,
+            now=call.services.clock.now(),
+        )
+
+
+async def events(call: Call) -> Response:
+    """Stream changes of what this person may see; each one only says: look again."""
+    seen = call.request.headers.get("last-event-id") or call.request.query_params.get("after", "")
+    after = int(seen) if seen.isdecimal() and len(seen) < 19 else None
+    case_id = call.request.query_params.get("case", "")
+    stream = _changes(call, after, int(case_id) if case_id.isdecimal() else None)
+    return EventSourceResponse(stream, ping=PING_SECONDS)
+
+
+async def _changes(
+    call: Call, after: int | None, case_id: int | None
+) -> AsyncIterator[dict[str, str]]:
+    mine = call.staff.at("counselor", "lead", "district")
+    district = "district" in call.staff.roles
+    async for event in call.services.live.subscribe(after):
+        visible = event.place_id in mine or (event.place_id is None and district)
+        if visible and case_id in (None, event.case_id):
+            yield {"event": "change", "id": str(event.id), "data": event.kind}
+
+
+async def case_page(call: Call) -> Response:
+    """Show one case with its conversation."""
+    done = call.request.query_params.get("done", "")
+    return await _case_page(call, notice=label("done", done) if done in DONE else "")
+
+
+async def _case_page(
+    call: Call, *, status: int = 200, notice: str = "", problem: str = "", text: str = ""
+) -> Response:
+    case_id: int = call.request.path_params["case_id"]
+    async with call.services.database.read() as session:
+        newest = await live.newest_id(session)
+        found = await _dossier(session, call, case_id)
+    await _log_reads(call, "case.read", [case_id])
+    return call.page(
+        "case.html",
+        status=status,
+        d=found,
+        newest=newest,
+        notice=notice,
+        problem=problem,
+        text=text,
+        close_reasons=cases.CLOSE_REASONS,
+        max_bytes=conversations.MAX_BYTES,
+    )
+
+
+async def case_part(call: Call) -> Response:
+    """Return the parts of a case's page that change, for a page that is open."""
+    case_id: int = call.request.path_params["case_id"]
+    async with call.services.database.read() as session:
+        found = await _dossier(session, call, case_id)
+        fresh = await desk.unlogged_reads(
+            session,
+            staff_id=call.staff.id,
+            action="case.read",
+            case_ids=[case_id],
+            now=call.services.clock.now(),
+        )
+    await _log_reads(call, "case.read", fresh)
+    return call.page("_case_live.html", d=found)
+
+
+async def _dossier(session: AsyncSession, call: Call, case_id: int) -> Dossier:
+    case = await desk.visible_case(session, call.staff, case_id)
+    return await dossier(session, case, now=call.services.clock.now())
+
+
+async def accept(call: Call) -> Response:
+    """Accept a case."""
+    return await _act(call, "accept", _accept)
+
+
+async def take(call: Call) -> Response:
+    """Take the conversation over; the bot is silent from now on."""
+    return await _act(call, "take", _take)
+
+
+async def write(call: Call) -> Response:
+    """Write to the parent."""
+    return await _act(call, "write", _write)
+
+
+async def release(call: Call) -> Response:
+    """Hand the conversation back to the bot."""
+    return await _act(call, "release", _release)
+
+
+async def close(call: Call) -> Response:
+    """Close a case with a reason; a conversation that is still held goes back to the bot."""
+    return await _act(call, "close", _close)
+
+
+async def _act(call: Call, name: str, act: Act) -> Response:
+    """Do one thing to a case in one transaction; show the page again with what went wrong."""
+    case_id: int = call.request.path_params["case_id"]
+    try:
+        async with call.services.database.write() as session:
+            case = await desk.visible_case(session, call.staff, case_id)
+            await act(session, call, case)
+    except (Conflict, InputInvalid) as error:
+        problem = await _explain(call, case_id, error)
+        return await _case_page(
+            call, status=error.status, problem=problem, text=call.form.get("text", "")
+        )
+    call.services.bell.ring()
+    return RedirectResponse(f"/desk/cases/{case_id}?done={name}", 303)
+
+
+async def _accept(session: AsyncSession, call: Call, case: Case) -> None:
+    now = call.services.clock.now()
+    await cases.accept(session, case_id=case.id, staff_id=call.staff.id, now=now)
+
+
+async def _take(session: AsyncSession, call: Call, case: Case) -> None:
+    if case.state != "accepted":
+        raise Conflict("not_accepted")
+    await conversations.take(
+        session,
+        contact_id=case.contact_id,
+        staff_id=call.staff.id,
+        now=call.services.clock.now(),
+    )
+
+
+async def _write(session: AsyncSession, call: Call, case: Case) -> None:
+    now = call.services.clock.now()
+    text = call.form.get("text", "")
+    await desk.refuse_repeat(
+        session, contact_id=case.contact_id, staff_id=call.staff.id, text=text, now=now
+    )
+    await conversations.write(
+        session,
+        contact_id=case.contact_id,
+        staff_id=call.staff.id,
+        case_id=case.id,
+        text=text,
+        now=now,
+    )
+
+
+async def _release(session: AsyncSession, call: Call, case: Case) -> None:
+    await conversations.release(
+        session,
+        contact_id=case.contact_id,
+        staff_id=call.staff.id,
+        now=call.services.clock.now(),
+    )
+
+
+async def _close(session: AsyncSession, call: Call, case: Case) -> None:
+    now = call.services.clock.now()
+    contact = await session.get_one(Contact, case.contact_id)
+    if contact.holder_id not in (None, call.staff.id):
+        raise Conflict("held")
+    if contact.holder_id == call.staff.id:
+        await conversations.release(session, contact_id=contact.id, staff_id=call.staff.id, now=now)
+    await cases.close(
+        session,
+        case_id=case.id,
+        staff_id=call.staff.id,
+        reason=call.form.get("reason", ""),
+        note=call.form.get("note", "").strip(),
+        now=now,
+    )
+
+
+async def _explain(call: Call, case_id: int, error: XinqingError) -> str:
+    """Say in Chinese why something was refused, from the state as it is now."""
+    if isinstance(error, InputInvalid):
+        codes = {"reason": "no_reason", "note": "no_note"}
+        too_long = len(call.form.get("text", "").encode()) > conversations.MAX_BYTES
+        return label("desk", codes.get(error.field, "too_long" if too_long else "empty"))
+    async with call.services.database.read() as session:
+        found = await _dossier(session, call, case_id)
+    return _conflict(call, found, str(error))
+
+
+def _conflict(call: Call, found: Dossier, reason: str) -> str:
+    action = call.request.url.path.rsplit("/", 1)[-1]
+    me = call.staff.id
+    if found.case.state == "closed":
+        return label("desk", "closed")
+    if action == "accept":
+        mine = found.case.accepted_by == me
+        return label("desk", "already_mine" if mine else "taken_by", name=found.accepted_by)
+    if found.case.state == "open":
+        return label("desk", "not_accepted")
+    if reason == "repeat":
+        return label("desk", "repeat")
+    if found.contact.holder_id not in (None, me):
+        return label("desk", "held", name=found.holder)
+    if action == "write":
+        return label("desk", "window" if found.contact.holder_id == me else "not_held")
+    return label("desk", "conflict")

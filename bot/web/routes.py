@@ -1,0 +1,53 @@
+"""All pages as routes. `build` is called by `bot.app`."""
+
+from starlette.routing import BaseRoute, Mount
+
+from bot.web import desk, login, simulator, start
+from bot.web.access import TABLE
+from bot.web.guard import Guard, Page
+from bot.web.headers import StaticPages
+from bot.web.ports import PageServices
+from bot.web.render import Renderer
+
+CASE = "/desk/cases/{case_id:int}"
+PAGES: dict[tuple[str, str], Page] = {
+    ("GET", "/"): start.start,
+    ("GET", "/handbook/{entry_id}"): start.handbook_entry,
+    ("GET", "/login"): login.login_form,
+    ("POST", "/login"): login.login,
+    ("POST", "/logout"): login.logout,
+    ("GET", "/password"): login.password_form,
+    ("POST", "/password"): login.password,
+    ("GET", "/desk"): desk.queue_page,
+    ("GET", "/desk/queue"): desk.queue_part,
+    ("GET", "/desk/events"): desk.events,
+    ("GET", CASE): desk.case_page,
+    ("GET", f"{CASE}/live"): desk.case_part,
+    ("POST", f"{CASE}/accept"): desk.accept,
+    ("POST", f"{CASE}/take"): desk.take,
+    ("POST", f"{CASE}/write"): desk.write,
+    ("POST", f"{CASE}/release"): desk.release,
+    ("POST", f"{CASE}/close"): desk.close,
+    ("GET", "/simulator"): simulator.page,
+    ("POST", "/simulator/say"): simulator.say,
+    ("POST", "/simulator/follow"): simulator.follow,
+    ("POST", "/simulator/send"): simulator.send,
+    ("GET", "/simulator/events"): simulator.events,
+    ("GET", "/simulator/alerts"): simulator.alerts,
+}
+
+
+def build(services: PageServices) -> list[BaseRoute]:
+    """Return every page and the static files.
+
+    Raises:
+        KeyError: a page that the access table does not name, or the other way round.
+    """
+    guard = Guard(services, Renderer())
+    routes: list[BaseRoute] = [
+        guard.route(method, path, PAGES[method, path]) for method, path in TABLE
+    ]
+    unnamed = PAGES.keys() - TABLE.keys()
+    if unnamed:
+        raise KeyError(*unnamed)
+    return [*routes, Mount("/static", StaticPages(), name="static")]
