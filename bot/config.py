@@ -88,7 +88,10 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="key ring `id:base64,id:base64`; the first encrypts, all decrypt",
     )
-    region: str = Field(default="", description="region of the hotlines to print, for example 泰州")
+    region: str = Field(
+        default="",
+        description="division code (GB/T 2260) whose hotlines are printed, for example 3212",
+    )
     answer_threshold: float = Field(default=-1.0, ge=-1.0, le=1.0, description="-1: as learnt")
     choices_threshold: float = Field(default=-1.0, ge=-1.0, le=1.0, description="-1: as learnt")
     freshness_seconds: int = Field(

@@ -14,7 +14,14 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     decision = await answers.ask(message.text)
     entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
     if entry is not None:
-        outcome = answer(context, "questions", entry, question_id=message.id, score=decision.score)
+        outcome = answer(
+            context,
+            "questions",
+            entry,
+            question_id=message.id,
+            score=decision.score,
+            hits=decision.candidates,
+        )
     elif decision.kind == "choices":
         outcome = choices(context, "questions", decision, question_id=message.id)
     else:

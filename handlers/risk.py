@@ -4,11 +4,21 @@ The case was opened and people called when the message was stored; here only wor
 """
 
 from datetime import timedelta
+from typing import cast
 
-from bot.core.crisis import compose, compose_again, family_of, speaker_of
+from bot.core.crisis import (
+    Family,
+    Level,
+    Speaker,
+    compose,
+    compose_again,
+    family_of,
+    speaker_of,
+)
 from bot.core.levels import rank
 from bot.core.messages import Outcome, Reply
 from bot.services.handling import Context, StoredMessage
+from bot.services.wording import constant_numbers
 
 # So long a fresh high case answers every message with what matters now, not with the handbook.
 ATTENTION = timedelta(hours=2)
@@ -36,34 +46,36 @@ def _crisis(context: Context) -> Reply:
     reply = compose(
         family_of(danger.categories),
         speaker_of(danger.who or None),
-        danger.fresh,
+        cast(Level, danger.fresh),
         "on" if danger.duty else "off",
         context.services.lines.book,
         context.now,
         context.sender.region or None,
     )
-    return Reply(reply.text, "risk", f"crisis:{reply.key}@{reply.version}")
+    return Reply(reply.text, "risk", reply.source)
 
 
 def _again(context: Context) -> Reply:
     danger = context.danger
     reply = compose_again(
-        danger.case_family,
-        danger.case_speaker,
-        danger.case_level,
-        "on" if danger.duty or danger.case_accepted else "off",
+        cast(Family, danger.case_family),
+        cast(Speaker, danger.case_speaker),
+        cast(Level, danger.case_level),
+        "on" if danger.duty else "off",
         context.services.lines.book,
         context.now,
         context.sender.region or None,
+        turn=danger.answered,
+        accepted=danger.case_accepted,
     )
-    return Reply(reply.text, "risk", f"crisis:{reply.key}@{reply.version}")
+    return Reply(reply.text, "risk", reply.source)
 
 
 def _attention(context: Context) -> bool:
     danger = context.danger
     return (
         danger.case_id is not None
-        and danger.answered
+        and danger.answered > 0
         and rank(danger.case_level) >= rank("3")
         and danger.raised_at is not None
         and context.now - danger.raised_at < ATTENTION
@@ -82,4 +94,7 @@ async def _in_group(context: Context, message: StoredMessage) -> Outcome | None:
         invite = services.phrases.format("group.invite_link", link=services.public_url)
     else:
         invite = services.phrases.format("group.invite_direct")
-    return Outcome("risk", (context.say("group.neutral", invite=invite),), detail={"kind": "group"})
+    book = services.lines.book
+    numbers = constant_numbers(services.phrases, book, context.sender.region)
+    reply = context.say("group.neutral", invite=invite, numbers=numbers)
+    return Outcome("risk", (reply,), detail={"kind": "group"})

@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.errors import ChannelRefused
 from bot.core.ports import AlertSender, Channel
 from bot.db.models import Contact, Delivery, Message
 from bot.db.models.delivery import ACCEPTED, API, QUEUED, SENDING
@@ -25,6 +24,8 @@ log = structlog.get_logger(__name__)
 Acknowledge = Callable[[AsyncSession], Awaitable[None]]
 # A callback that still runs answers within 5 seconds; what is older belongs to nobody.
 ORPHANED = timedelta(seconds=20)
+# The person can't be reached this way at all; anything else is a failure of the sending.
+UNREACHABLE = ("window_closed", "ChannelRefused")
 REPLY_TRIES = 8
 ALERT_TRIES = 12
 
@@ -96,15 +97,13 @@ class Deliverer:
 
         return acknowledge
 
-    async def bury(self, session: AsyncSession, job: JobRun, error: BaseException) -> None:
+    async def bury(self, session: AsyncSession, job: JobRun) -> None:
         """Record that a delivery will not arrive, in the transaction that gives its job up."""
-        unreachable = isinstance(error, ChannelRefused) or str(error) == "window_closed"
-        code = getattr(error, "code", "") or (str(error) if isinstance(error, Bury) else "")
         await deliveries.gave_up(
             session,
             int(str(job.payload["delivery"])),
-            reason=code or type(error).__name__,
-            unreachable=unreachable,
+            reason=job.error,
+            unreachable=job.error.startswith(UNREACHABLE),
             now=self._services.clock.now(),
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotFound
@@ -52,7 +52,12 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Danger:
-    """The assessment of the message and the open case, as far as replies depend on them."""
+    """The assessment of the message and the open case, as far as replies depend on them.
+
+    Args:
+        answered: how many crisis replies were given since the case reached its level.
+        duty: somebody is on duty and an alert is under way, so that 正在通知 is true.
+    """
 
     fresh: str = "0"
     who: str = ""
@@ -65,7 +70,7 @@ class Danger:
     case_speaker: str = "unknown"
     case_accepted: bool = False
     raised_at: datetime | None = None
-    answered: bool = False
+    answered: int = 0
     duty: bool = False
 
     @property
@@ -181,13 +186,11 @@ async def _danger(
     if case is None:
         return base
     answered = await session.scalar(
-        select(Delivery.id)
-        .where(
+        select(func.count(Delivery.id)).where(
             Delivery.contact_id == case.contact_id,
             Delivery.kind == "risk",
             Delivery.created_at >= case.raised_at,
         )
-        .limit(1)
     )
     return Danger(
         fresh=base.fresh,
@@ -201,6 +204,6 @@ async def _danger(
         case_speaker=case.speaker,
         case_accepted=case.state == "accepted",
         raised_at=case.raised_at,
-        answered=answered is not None,
+        answered=answered or 0,
         duty=not case.uncovered and await alerts.under_way(session, case.id),
     )

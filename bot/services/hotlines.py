@@ -3,11 +3,21 @@
 A number that is not a row here is never printed to a parent.
 """
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.hotlines import Hotline, HotlineBook, dump_hours, load_hotlines, parse_hours
+from bot.core.hotlines import (
+    Hotline,
+    HotlineBook,
+    HotlineError,
+    dump_hours,
+    load_hotlines,
+    parse_hours,
+)
 from bot.db.models import HotlineRow
+
+log = structlog.get_logger(__name__)
 
 
 class Lines:
@@ -16,11 +26,22 @@ class Lines:
     def __init__(self, book: HotlineBook | None = None) -> None:
         self.book = book or load_hotlines()
 
-    async def reload(self, session: AsyncSession) -> None:
-        """Take over what the table says; an empty table leaves the packaged register."""
+    async def reload(self, session: AsyncSession) -> bool:
+        """Take over what the table says; an empty table leaves the packaged register.
+
+        Returns:
+            False when a row is wrong: then the book before stays in force, as a crisis reply may
+            not fail over a register.
+        """
         rows = list(await session.scalars(select(HotlineRow).order_by(HotlineRow.id)))
-        if rows:
+        if not rows:
+            return True
+        try:
             self.book = HotlineBook(_hotline(row) for row in rows if row.active)
+        except HotlineError as error:
+            log.error("hotlines_invalid", problem=str(error))
+            return False
+        return True
 
 
 async def seed(session: AsyncSession) -> int:

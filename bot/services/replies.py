@@ -1,6 +1,9 @@
 """Outcomes of a question: an answer with its source, choices by number, an honest abstention."""
 
+from collections.abc import Sequence
+
 from knowledge.decision import Decision
+from knowledge.retrieval import Hit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Outcome, Reply
@@ -12,7 +15,13 @@ from knowledge.entry import Entry
 
 
 def answer(
-    context: Context, handler: str, entry: Entry, *, question_id: int, score: float
+    context: Context,
+    handler: str,
+    entry: Entry,
+    *,
+    question_id: int,
+    score: float,
+    hits: Sequence[Hit] = (),
 ) -> Outcome:
     """Return the outcome that gives an entry."""
     services = context.services
@@ -22,7 +31,7 @@ def answer(
     )
     reply = Reply(parts[0], "answer", f"entry:{entry.id}@{entry.version}")
     keep = context.remember(answer_given(entry.id, question_id), ANSWER_VALID)
-    detail = {"kind": "answer", "entry": entry.id, "score": score}
+    detail = _detail("answer", score, hits) | {"entry": entry.id}
     return Outcome(handler, (reply,), (keep,), detail)
 
 
@@ -38,7 +47,7 @@ def choices(context: Context, handler: str, decision: Decision, *, question_id: 
     reply = context.say("choices.frame", kind="choices", options=options)
     ids = [entry.id for entry in entries]
     keep = context.remember(choices_given(ids, question_id), CHOICES_VALID)
-    detail = {"kind": "choices", "entries": ids, "score": decision.score}
+    detail = _detail("choices", decision.score, decision.candidates)
     return Outcome(handler, (reply,), (keep,), detail)
 
 
@@ -50,5 +59,10 @@ def abstain(context: Context, handler: str, decision: Decision, message: StoredM
             session, message.id, message.text, decision.candidates, now=context.now
         )
 
-    detail = {"kind": "abstain", "score": decision.score}
+    detail = _detail("abstain", decision.score, decision.candidates)
     return Outcome(handler, (context.say("abstain.gap", kind="abstain"),), (ticket,), detail)
+
+
+def _detail(kind: str, score: float, hits: Sequence[Hit]) -> dict[str, object]:
+    candidates = [(hit.entry, round(hit.score, 4)) for hit in hits]
+    return {"kind": kind, "score": round(score, 4), "candidates": candidates}

@@ -19,6 +19,11 @@ def numbers(phrases: PhraseBook, book: HotlineBook, moment: datetime, region: st
     return phrases.numbers(book.open_lines(moment, HELP_KINDS, region), moment)
 
 
+def constant_numbers(phrases: PhraseBook, book: HotlineBook, region: str = "") -> str:
+    """Print the same lines with their hours at any moment, for the one line said in groups."""
+    return phrases.numbers(book.dated_lines(HELP_KINDS, region))
+
+
 def say(
     phrases: PhraseBook,
     book: HotlineBook,

@@ -1,6 +1,6 @@
 """First tables.
 
-Revision: 0001; after: ; written 2026-11-22 04:05:55.745958.
+Revision: 0001; after: ; written 2026-11-22 04:19:20.328573.
 """
 
 import sqlalchemy as sa

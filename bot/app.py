@@ -1,0 +1,104 @@
+"""The web process: callbacks, pages, health, figures; and, by default, the job worker inside it.
+
+`create_app` is called by `bot.cli` (through uvicorn) and by tests.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from bot import __version__
+from bot.db.migrate import current_revision, migrate, newest_revision
+from bot.simulator.wechat_server import make_fake_wechat
+from bot.upkeep import prepare, sweep_forever
+from bot.web import routes as pages
+from bot.wiring import SIMULATOR_PATH, House
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 5.0
+
+
+def create_app(house: House) -> FastAPI:
+    """Return the application of one process around a built house."""
+    app = FastAPI(
+        title="Xinqing",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.house = house
+    app.state.services = house.services
+    app.router.routes.extend(house.callbacks.routes())
+    app.router.routes.extend(
+        [
+            Route("/health", _health, methods=["GET"]),
+            Route("/ready", _ready, methods=["GET"]),
+            Route("/metrics", _metrics, methods=["GET"]),
+        ]
+    )
+    if house.platform is not None:
+        app.router.routes.append(Mount(SIMULATOR_PATH, make_fake_wechat(house.platform)))
+    app.router.routes.extend(pages.build(house.services))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    house: House = app.state.house
+    await migrate(house.services.database)
+    await prepare(house)
+    tasks = [asyncio.create_task(sweep_forever(house), name="sweep")]
+    if house.settings.worker_inside:
+        tasks.append(asyncio.create_task(house.worker.run(), name="worker"))
+    app.state.tasks = tasks
+    log.info("ready", version=__version__, mode=house.services.mode)
+    try:
+        yield
+    finally:
+        await house.worker.stop(DRAIN_SECONDS)
+        await house.handover.flush()
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await house.close()
+
+
+async def _health(_request: Request) -> Response:
+    """Say that the process answers."""
+    return JSONResponse({"status": "ok", "version": __version__})
+
+
+async def _ready(request: Request) -> Response:
+    """Say whether messages can be taken: database, tables, rules, index, worker."""
+    house: House = request.app.state.house
+    checks: dict[str, str] = {}
+    try:
+        current = await current_revision(house.services.database)
+        checks["database"] = "ok" if current == newest_revision() else "old tables"
+    except Exception as error:
+        checks["database"] = type(error).__name__
+    screen = house.services.screen
+    checks["rules"] = "ok" if screen.rules is not None and screen.problem is None else "invalid"
+    checks["index"] = house.services.answers.retriever.degraded or "ok"
+    if house.settings.worker_inside:
+        checks["worker"] = "ok" if house.worker.healthy() else "not running"
+    # A broken index or rules file degrades the service; it still takes every message.
+    vital = ("database", "worker")
+    ready = all(checks.get(name, "ok") == "ok" for name in vital) and screen.rules is not None
+    return JSONResponse({"ready": ready, "checks": checks}, status_code=200 if ready else 503)
+
+
+async def _metrics(_request: Request) -> Response:
+    """Return the figures for Prometheus; counts and times only."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

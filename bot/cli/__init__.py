@@ -1,0 +1,34 @@
+"""The `xinqing` command: set up, run, ask, judge, measure.
+
+Batch forms write JSON Lines on standard output and nothing else there; everything for people goes
+to standard error or is the command's own printout.
+"""
+
+import sys
+
+import typer
+
+from bot.cli import batch, bench, doctor, handbook, quality, serving, setup, staff
+from bot.core.errors import XinqingError
+from knowledge.errors import KnowledgeError
+
+app = typer.Typer(
+    name="xinqing", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+serving.add(app)
+setup.add(app)
+batch.add(app)
+doctor.add(app)
+handbook.add(app)
+app.add_typer(quality.app, name="eval", help="Measure search and the risk screen.")
+app.add_typer(bench.app, name="bench", help="Measure speed; one JSON object each.")
+app.add_typer(staff.app, name="staff", help="Members of staff and their passwords.")
+
+
+def main() -> None:
+    """Run the command; an expected error is one line and exit status 2."""
+    try:
+        app()
+    except (XinqingError, KnowledgeError) as error:
+        print(f"xinqing: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,165 @@
+"""`xinqing serve` and `xinqing work`: the web process and the worker process."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from bot import logs
+from bot.app import DRAIN_SECONDS, create_app
+from bot.config import Mode, Settings, load_settings
+from bot.core.errors import ConfigInvalid
+from bot.db.migrate import migrate
+from bot.upkeep import prepare
+from bot.wiring import build
+
+GRACE_SECONDS = 5
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(serve)
+    app.command()(work)
+
+
+def serve(
+    once_ready: Annotated[
+        str, typer.Option(help="run this shell command when ready, then stop with its exit status")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=1, max=16, help="processes on this host")] = 1,
+) -> None:
+    """Run the web process (and, by default, the job worker inside it)."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    _check_port(settings)
+    if workers > 1:
+        _serve_many(settings, workers)
+        return
+    server = uvicorn.Server(_uvicorn(settings))
+    status: list[int] = []
+    if once_ready:
+        server = _Once(_uvicorn(settings), once_ready, status.append)
+    if settings.mode is Mode.DEMO and not once_ready:
+        _print_pages(settings)
+    server.run()
+    if status and status[0]:
+        raise typer.Exit(status[0])
+
+
+def _uvicorn(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(build(settings)),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        proxy_headers=False,
+    )
+
+
+class _Once(uvicorn.Server):
+    """A server that runs a command when it is ready and then stops."""
+
+    def __init__(self, config: uvicorn.Config, command: str, done: Callable[[int], object]) -> None:
+        super().__init__(config)
+        self._command = command
+        self._done = done
+        self._task: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then run the command beside serving."""
+        await super().startup(sockets)
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        process = await asyncio.create_subprocess_shell(self._command)
+        self._done(await process.wait())
+        self.should_exit = True
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigInvalid(
+                f"XINQING_PORT: {settings.host}:{settings.port} can't be used ({error.strerror}); "
+                "choose another, for example XINQING_PORT=8601"
+            ) from None
+
+
+def _serve_many(settings: Settings, workers: int) -> None:
+    """Run several processes on one port; a process that ends ends them all."""
+    shared = socket.socket()
+    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    shared.bind((settings.host, settings.port))
+    shared.listen(2048)
+    shared.set_inheritable(True)
+    command = [sys.executable, "-m", "bot.cli.child", str(shared.fileno())]
+    children = [
+        subprocess.Popen(command, pass_fds=[shared.fileno()])  # own module
+        for _ in range(workers)
+    ]
+
+    def stop(_signal: int, _frame: object) -> None:
+        for child in children:
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    for child in children:
+        with suppress(KeyboardInterrupt):
+            child.wait()
+
+
+def serve_socket(number: int) -> None:
+    """Serve on an inherited socket; the child of `serve --workers`."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    shared = socket.socket(fileno=number)
+    uvicorn.Server(_uvicorn(settings)).run(sockets=[shared])
+
+
+def work() -> None:
+    """Run a job worker alone, beside `serve` with XINQING_WORKER_INSIDE=false."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    house = build(settings)
+    await migrate(house.services.database)
+    await prepare(house)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    running = asyncio.create_task(house.worker.run())
+    waiting = asyncio.create_task(stopping.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    await house.worker.stop(DRAIN_SECONDS)
+    await running
+    waiting.cancel()
+    await house.close()
+
+
+def _print_pages(settings: Settings) -> None:
+    base = f"http://{settings.host}:{settings.port}"
+    print(
+        f"\n心晴（演示环境）\n"
+        f"  家长模拟器   {base}/simulator\n"
+        f"  心理老师工作台 {base}/desk\n"
+        f"  停止：Ctrl+C\n",
+        flush=True,
+    )

@@ -1,0 +1,130 @@
+"""`xinqing setup` and `xinqing keys`: secrets, tables, demonstration data, key rotation."""
+
+import asyncio
+import os
+import secrets
+import string
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot.config import DEFAULT_DATA_DIR, load_settings
+from bot.core.clock import SystemClock
+from bot.core.errors import ConfigInvalid
+from bot.db import crypto
+from bot.db.engine import Database, make_engine
+from bot.db.migrate import migrate
+from bot.db.rotate import rotate
+from bot.services import demo, hotlines
+
+ACCOUNT = "demo"
+ALPHABET = string.ascii_letters + string.digits
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(setup)
+    app.command()(rotate_keys)
+
+
+def setup(
+    demo_data: Annotated[
+        bool, typer.Option("--demo/--empty", help="with demonstration data, or without")
+    ] = True,
+) -> None:
+    """Make what is missing: secrets, tables and, if wanted, demonstration data; change nothing."""
+    folder = Path(os.environ.get("XINQING_DATA_DIR") or DEFAULT_DATA_DIR)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_env(folder / ".env", with_demo=demo_data)
+    logins = asyncio.run(_fill(with_demo=demo_data))
+    console = Console()
+    if logins:
+        _print_logins(console, logins)
+    else:
+        console.print(
+            "已经设置过，没有改动。忘了密码：xinqing staff reset-password 登录名", markup=False
+        )
+
+
+def _make_env(path: Path, *, with_demo: bool) -> None:
+    """Write the secrets once; an existing file is never touched."""
+    if path.exists():
+        return
+    lines = [
+        "# Made by `xinqing setup`. Keep it secret and keep a copy: without XINQING_SECRET_KEYS",
+        "# nobody can read the stored messages again.",
+        f"XINQING_SECRET_KEYS={crypto.new_key('k1')}",
+    ]
+    if with_demo:
+        robot = secrets.token_hex(16)
+        lines += [
+            "",
+            "# A service account and a duty group that only the built-in simulator knows.",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__APP_ID=wx{secrets.token_hex(8)}",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__APP_SECRET={secrets.token_hex(16)}",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__TOKEN={secrets.token_hex(12)}",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__ENCODING_AES_KEY={_aes_key()}",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__MODE=safe",
+            f"XINQING_WECHAT__{ACCOUNT.upper()}__API_BASE=simulator",
+            "XINQING_ALERT__DUTY__KIND=wecom",
+            f"XINQING_ALERT__DUTY__URL=simulator/cgi-bin/webhook/send?key={robot}",
+        ]
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _aes_key() -> str:
+    """Return an EncodingAESKey: 43 characters whose last keeps only the bits base64 can hold."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(42)) + secrets.choice("AEIMQUYcgkosw048")
+
+
+async def _fill(*, with_demo: bool) -> list[demo.NewLogin]:
+    settings = load_settings()
+    crypto.install(crypto.KeyRing.parse(settings.secret_keys.get_secret_value()))
+    database = Database(make_engine(settings.url, synchronous=settings.sqlite_synchronous))
+    now = SystemClock().now()
+    try:
+        await migrate(database)
+        async with database.write() as session:
+            if await demo.exists(session):
+                await demo.prolong_roster(session, now=now)
+                return []
+            if not with_demo:
+                await hotlines.seed(session)
+                return []
+            return await demo.seed(session, account=ACCOUNT, now=now)
+    finally:
+        await database.close()
+
+
+def _print_logins(console: Console, logins: list[demo.NewLogin]) -> None:
+    table = Table(title="一次性密码（只显示这一次，第一次登录后要改）")
+    for heading in ("登录名", "身份", "角色", "一次性密码"):
+        table.add_column(heading)
+    for login in logins:
+        table.add_row(login.login, login.name, login.role, login.password)
+    console.print(table)
+
+
+def rotate_keys() -> None:
+    """Encrypt every stored field with the first key of the ring; the service may go on running.
+
+    Put the new key first in XINQING_SECRET_KEYS, restart, run this, then take the old key out.
+    """
+    settings = load_settings()
+    crypto.install(crypto.KeyRing.parse(settings.secret_keys.get_secret_value()))
+    changed = asyncio.run(_rotate(settings.url))
+    typer.echo(f"已用新密钥重新加密 {changed} 个字段")
+
+
+async def _rotate(url: str) -> int:
+    database = Database(make_engine(url))
+    try:
+        return await rotate(database)
+    except crypto.Undecipherable as error:
+        raise ConfigInvalid(f"XINQING_SECRET_KEYS: {error}") from None
+    finally:
+        await database.close()

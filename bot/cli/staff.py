@@ -1,0 +1,64 @@
+"""`xinqing staff`: accounts of people who work in the pages."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.config import load_settings
+from bot.core.clock import SystemClock
+from bot.db import crypto
+from bot.db.engine import Database, make_engine
+from bot.services import staff
+
+app = typer.Typer(no_args_is_help=True)
+T = TypeVar("T")
+
+
+def _run(action: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def inside() -> T:
+        settings = load_settings()
+        crypto.install(crypto.KeyRing.parse(settings.secret_keys.get_secret_value()))
+        database = Database(make_engine(settings.url))
+        try:
+            async with database.write() as session:
+                return await action(session)
+        finally:
+            await database.close()
+
+    return asyncio.run(inside())
+
+
+@app.command("reset-password")
+def reset_password(login: str) -> None:
+    """Give somebody a new one-time password and sign out all their browsers."""
+    password = _run(lambda session: staff.reset_password(session, login=login))
+    typer.echo(f"{login} 的一次性密码：{password}")
+
+
+@app.command("deactivate")
+def deactivate(login: str) -> None:
+    """Close an account at once."""
+    _run(lambda session: staff.deactivate(session, login=login))
+    typer.echo(f"{login} 已停用")
+
+
+@app.command("create")
+def create(
+    login: str,
+    name: Annotated[str, typer.Option(help="the name that colleagues see")],
+    role: Annotated[str, typer.Option(help="counselor, lead, district, teacher, editor, admin")],
+    place: Annotated[int, typer.Option(help="id of the place; the role holds below it too")],
+) -> None:
+    """Add a member of staff with one role and print the one-time password."""
+
+    async def action(session: AsyncSession) -> str:
+        person, password = await staff.create_staff(
+            session, login=login, name=name, now=SystemClock().now()
+        )
+        await staff.grant(session, staff_id=person.id, place_id=place, role=role)
+        return password
+
+    typer.echo(f"{login} 的一次性密码：{_run(action)}")

@@ -1,0 +1,115 @@
+"""Demonstration data: a district, two schools, four classes, staff, parents and a duty roster.
+
+Called once by `xinqing setup --demo`. The roster is prolonged at every start of a demonstration,
+so that somebody is always on duty in it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.db.models import Contact, Place, Shift, Staff, StaffRole
+from bot.services import hotlines, places, staff
+
+ROSTER_AHEAD = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogin:
+    """A member of staff with the password that was made for them, to be printed once."""
+
+    login: str
+    name: str
+    role: str
+    password: str
+
+
+def _data() -> Mapping[str, Any]:
+    source = files("bot.services").joinpath("demo.toml").read_text(encoding="utf-8")
+    return tomllib.loads(source)
+
+
+async def exists(session: AsyncSession) -> bool:
+    """Say whether the database has been set up before."""
+    return await session.scalar(select(Place.id).limit(1)) is not None
+
+
+async def seed(session: AsyncSession, *, account: str, now: datetime) -> list[NewLogin]:
+    """Fill an empty database and return the logins with their one-time passwords."""
+    data = _data()
+    tree = await _places(session, data)
+    logins = [await _member(session, row, tree, now) for row in data["staff"]]
+    for row in data["parent"]:
+        scene = row["scene"]
+        place = next(place for place in tree.values() if place.scene == scene)
+        session.add(
+            Contact(
+                channel="wechat",
+                account=account,
+                external_id=row["external_id"],
+                place_id=place.id,
+                created_at=now,
+            )
+        )
+    await hotlines.seed(session)
+    await session.flush()
+    await prolong_roster(session, now=now)
+    return logins
+
+
+async def _places(session: AsyncSession, data: Mapping[str, Any]) -> dict[str, Place]:
+    district = await places.add(
+        session, kind="district", name=data["district"]["name"], parent=None
+    )
+    tree = {"0": district}
+    for number, row in enumerate(data["school"], 1):
+        school = await places.add(session, kind="school", name=row["name"], parent=district)
+        tree[str(number)] = school
+        for index, item in enumerate(row["class"]):
+            tree[f"{number}.{index}"] = await places.add(
+                session, kind="class", name=item["name"], parent=school, scene=item["scene"]
+            )
+    return tree
+
+
+async def _member(
+    session: AsyncSession, row: Mapping[str, Any], tree: Mapping[str, Place], now: datetime
+) -> NewLogin:
+    person, password = await staff.create_staff(
+        session, login=row["login"], name=row["name"], now=now
+    )
+    for item in row["roles"]:
+        await staff.grant(
+            session, staff_id=person.id, place_id=tree[item["place"]].id, role=item["role"]
+        )
+    return NewLogin(person.login, person.name, row["roles"][0]["role"], password)
+
+
+async def prolong_roster(session: AsyncSession, *, now: datetime) -> None:
+    """Put the demonstration's people on duty from now on for a month, day and night."""
+    await session.execute(delete(Shift).where(Shift.starts_at >= now))
+    for row in _data()["staff"]:
+        if not row["shift"]:
+            continue
+        person = await session.scalar(select(Staff).where(Staff.login == row["login"]))
+        if person is None:
+            continue
+        place_id = await session.scalar(
+            select(StaffRole.place_id).where(StaffRole.staff_id == person.id).limit(1)
+        )
+        session.add(
+            Shift(
+                place_id=place_id,
+                staff_id=person.id,
+                tier=row["shift"],
+                starts_at=now - timedelta(hours=1),
+                ends_at=now + ROSTER_AHEAD,
+                wakes=True,
+            )
+        )

@@ -1,0 +1,57 @@
+"""What a process does beside answering: prepares lanes and lines, sweeps, reloads rules.
+
+Called by `bot.app` and by `xinqing work`.
+"""
+
+import asyncio
+
+import structlog
+
+from bot.jobs.table import ensure_lane
+from bot.services import alarms
+from bot.wiring import House
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 5.0
+# 20 a minute is the platforms' limit for a group robot: 5 at once and 15 a minute keep below it.
+ALERT_LANE = {"per_second": 0.25, "burst": 5}
+# WeChat gives no limit a second for customer messages; this keeps a burst from hurting the box.
+CHANNEL_LANE = {"per_second": 50.0, "burst": 50}
+
+
+async def prepare(house: House) -> None:
+    """Bring lanes and hotlines into force and record what could not be loaded."""
+    services = house.services
+    now = services.clock.now()
+    async with services.database.write() as session:
+        for name in house.senders:
+            await ensure_lane(
+                session,
+                f"alert:{name}",
+                per_second=float(ALERT_LANE["per_second"]),
+                burst=int(ALERT_LANE["burst"]),
+            )
+        for channel, account in house.channels:
+            await ensure_lane(
+                session,
+                f"{channel}:{account}",
+                per_second=float(CHANNEL_LANE["per_second"]),
+                burst=int(CHANNEL_LANE["burst"]),
+            )
+        if not await services.lines.reload(session):
+            await alarms.raise_alarm(session, "hotlines_invalid", now=now)
+        if services.screen.problem is not None:
+            await alarms.raise_alarm(session, "rules_invalid", now=now)
+        if services.answers.retriever.degraded is not None:
+            await alarms.raise_alarm(session, "retrieval_degraded", now=now)
+
+
+async def sweep_forever(house: House) -> None:
+    """Pick up again and again what a dead process or a broken connection left behind."""
+    while True:
+        try:
+            await house.deliverer.sweep()
+        except Exception as error:
+            log.error("sweep_failed", error=type(error).__name__)
+        await asyncio.sleep(SWEEP_SECONDS)

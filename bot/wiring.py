@@ -1,0 +1,285 @@
+"""The one file that builds concrete objects: from settings to a running house.
+
+Called by `bot.app` (web process), by `xinqing work` (worker process) and by the batch commands.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx2
+import structlog
+from knowledge.decision import Thresholds
+from knowledge.retrieval import Retriever, documents_of
+
+import knowledge
+from bot.channels.alerts import make_alert_sender
+from bot.channels.callbacks import Callbacks
+from bot.channels.handover import Handover
+from bot.channels.wechat.channel import WechatChannel
+from bot.channels.wechat.client import WechatClient
+from bot.config import Mode, Settings, WechatAccount
+from bot.core.bell import Bell
+from bot.core.clock import Clock, SystemClock
+from bot.core.crisis import load_crisis
+from bot.core.errors import ConfigInvalid
+from bot.core.phrases import load_alerts, load_phrases
+from bot.core.ports import AlertSender, Channel
+from bot.db import crypto
+from bot.db.engine import Database, make_engine
+from bot.jobs.registry import JobRegistry
+from bot.jobs.worker import Worker
+from bot.pipeline.delivery import Deliverer
+from bot.pipeline.inbox import Inbox
+from bot.pipeline.router import Router
+from bot.services.alerts import AlertPolicy, AlertTarget
+from bot.services.answers import Answers
+from bot.services.container import Services
+from bot.services.hotlines import Lines
+from bot.services.live import LiveEvents
+from bot.services.screening import Screen
+from bot.services.tokens import DatabaseTokens
+from bot.simulator.driver import WechatCredentials, WechatDriver
+from bot.simulator.parents import ParentSimulator
+from bot.simulator.platform import FakePlatform
+from handlers import FALLBACK, HANDLERS
+from knowledge.encoder import load_encoder
+from knowledge.errors import KnowledgeError
+from knowledge.loader import load_handbook
+
+log = structlog.get_logger(__name__)
+
+HANDBOOK = Path(knowledge.__file__).parent / "handbook"
+SIMULATOR = "simulator"
+SIMULATOR_PATH = "/simulator/platform"
+API_TIMEOUT = httpx2.Timeout(10.0, connect=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs in one process."""
+
+    settings: Settings
+    services: Services
+    inbox: Inbox
+    router: Router
+    callbacks: Callbacks
+    handover: Handover
+    deliverer: Deliverer
+    worker: Worker
+    channels: dict[tuple[str, str], Channel]
+    senders: dict[str, AlertSender]
+    platform: FakePlatform | None
+
+    async def close(self) -> None:
+        """Close connections; the worker has been stopped before."""
+        for part in (*self.channels.values(), *self.senders.values()):
+            await part.close()
+        await self.services.live.close()
+        await self.services.database.close()
+
+
+def build(settings: Settings, clock: Clock | None = None) -> House:
+    """Build a house from settings; nothing is opened yet and the tables are not touched.
+
+    Raises:
+        ConfigInvalid: live mode with unsigned crisis phrases, a broken key ring or account.
+    """
+    clock = clock or SystemClock()
+    if settings.mode is Mode.LIVE:
+        _refuse_unsigned()
+    ring = crypto.KeyRing.parse(settings.secret_keys.get_secret_value())
+    crypto.install(ring)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(make_engine(settings.url, synchronous=settings.sqlite_synchronous))
+    bell = Bell()
+    live = LiveEvents(database, clock)
+    bell.listen(live.wake)
+    platform = FakePlatform(clock) if settings.mode is Mode.DEMO else None
+    services = Services(
+        database=database,
+        clock=clock,
+        ring=ring,
+        mode=settings.mode.value,
+        phrases=load_phrases(),
+        lines=Lines(),
+        screen=Screen(keep=settings.data_dir / "rules-last-good"),
+        policy=_policy(settings),
+        live=live,
+        bell=bell,
+        answers=make_answers(settings),
+        public_url=settings.public_url.rstrip("/"),
+        region=settings.region,
+    )
+    simulator = _simulator(settings, platform, clock) if platform else None
+    return _assemble(settings, replace(services, simulator=simulator), platform)
+
+
+def _assemble(settings: Settings, services: Services, platform: FakePlatform | None) -> House:
+    clock = services.clock
+    inbox = Inbox(services.database, clock, services.screen, services.policy, services.bell)
+    router = Router(services, HANDLERS, FALLBACK)
+    channels = _channels(settings, services)
+    senders = _senders(settings, clock)
+    handover = Handover(services)
+    deliverer = Deliverer(services, router, channels, senders)
+    registry = JobRegistry()
+    deliverer.register(registry)
+    worker = Worker(
+        services.database,
+        registry,
+        slots=settings.worker_slots,
+        lease_seconds=settings.lease_seconds,
+        clock=clock,
+    )
+    services.bell.listen(worker.wake)
+    return House(
+        settings=settings,
+        services=services,
+        inbox=inbox,
+        router=router,
+        callbacks=Callbacks(services, inbox, router, channels, handover),
+        handover=handover,
+        deliverer=deliverer,
+        worker=worker,
+        channels=channels,
+        senders=senders,
+        platform=platform,
+    )
+
+
+def make_answers(settings: Settings) -> Answers:
+    """Load the handbook, the encoder and the index; without an encoder search goes on lexically."""
+    handbook = load_handbook(HANDBOOK)
+    for problem in handbook.problems:
+        log.warning("handbook_problem", problem=str(problem))
+    try:
+        encoder = None if settings.encoder == "none" else load_encoder(settings.encoder)
+    except (KnowledgeError, OSError) as error:
+        log.error("encoder_unusable", problem=str(error))
+        encoder = None
+    retriever = Retriever.build(
+        documents_of(handbook.entries.values()), encoder, cache_dir=settings.data_dir / "index"
+    )
+    if retriever.degraded:
+        log.error("retrieval_degraded", problem=retriever.degraded)
+    return Answers(
+        handbook,
+        retriever,
+        _thresholds(settings),
+        unsigned_allowed=settings.mode is Mode.DEMO,
+    )
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    learnt = Thresholds()
+    if settings.answer_threshold >= 0:
+        learnt = replace(learnt, answer=settings.answer_threshold)
+    if settings.choices_threshold >= 0:
+        learnt = replace(learnt, choices=settings.choices_threshold)
+    return learnt
+
+
+def _refuse_unsigned() -> None:
+    missing = load_crisis().unsigned()
+    if missing:
+        raise ConfigInvalid(
+            f"XINQING_MODE=live: {len(missing)} crisis phrases are not signed by a reviewer "
+            f"(first: {missing[0]}); use XINQING_MODE=demo until they are"
+        )
+
+
+def _policy(settings: Settings) -> AlertPolicy:
+    base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
+    targets = [AlertTarget(name, alert.tier) for name, alert in settings.alert.items()]
+    return AlertPolicy(targets, load_alerts(), f"{base}/desk")
+
+
+def _address(settings: Settings, value: str) -> str:
+    """Return an API address, where `simulator` stands for this service's own fake platform."""
+    if not value.startswith(SIMULATOR):
+        return value
+    if settings.mode is Mode.LIVE:
+        raise ConfigInvalid("the simulator's platform can't be used in live mode")
+    rest = value.removeprefix(SIMULATOR)
+    return f"http://127.0.0.1:{settings.port}{SIMULATOR_PATH}{rest}"
+
+
+def _http() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(timeout=API_TIMEOUT, trust_env=False)
+
+
+def _channels(settings: Settings, services: Services) -> dict[tuple[str, str], Channel]:
+    tokens = DatabaseTokens(services.database, services.clock)
+    channels: dict[tuple[str, str], Channel] = {}
+    for name, account in settings.wechat.items():
+        client = WechatClient(
+            name,
+            app_id=account.app_id,
+            app_secret=account.app_secret.get_secret_value(),
+            api_base=_address(settings, account.api_base),
+            tokens=tokens,
+            clock=services.clock,
+            http=_http(),
+        )
+        channels["wechat", name] = WechatChannel(
+            name,
+            app_id=account.app_id,
+            token=account.token.get_secret_value(),
+            encoding_aes_key=account.encoding_aes_key.get_secret_value(),
+            mode=account.mode,
+            client=client,
+            clock=services.clock,
+            freshness_seconds=settings.freshness_seconds,
+            previous_encoding_aes_key=account.previous_encoding_aes_key.get_secret_value(),
+        )
+    return channels
+
+
+def _senders(settings: Settings, clock: Clock) -> dict[str, AlertSender]:
+    return {
+        name: make_alert_sender(
+            name,
+            kind=alert.kind,
+            url=_address(settings, alert.url.get_secret_value()),
+            secret=alert.secret.get_secret_value(),
+            http=_http(),
+            clock=clock,
+        )
+        for name, alert in settings.alert.items()
+    }
+
+
+def _simulator(settings: Settings, platform: FakePlatform, clock: Clock) -> ParentSimulator | None:
+    """Return the simulator for the first account whose API is the fake platform."""
+    found = [
+        (name, account)
+        for name, account in settings.wechat.items()
+        if account.api_base.startswith(SIMULATOR)
+    ]
+    if not found:
+        return None
+    name, account = found[0]
+    platform.add_app(account.app_id, account.app_secret.get_secret_value())
+    robots: list[str] = []
+    for alert in settings.alert.values():
+        url = httpx2.URL(_address(settings, alert.url.get_secret_value()))
+        robot = url.params.get("key") or url.params.get("access_token") or ""
+        platform.add_robot(robot, alert.secret.get_secret_value())
+        robots.append(robot)
+    driver = WechatDriver(
+        f"http://127.0.0.1:{settings.port}",
+        _credentials(name, account),
+        clock=clock,
+        platform=platform,
+    )
+    return ParentSimulator(driver, platform, robots)
+
+
+def _credentials(name: str, account: WechatAccount) -> WechatCredentials:
+    return WechatCredentials(
+        account=name,
+        app_id=account.app_id,
+        token=account.token.get_secret_value(),
+        encoding_aes_key=account.encoding_aes_key.get_secret_value(),
+        mode=account.mode,
+    )
