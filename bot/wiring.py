@@ -72,8 +72,10 @@ class House:
 
     async def close(self) -> None:
         """Close connections; the worker has been stopped before."""
-        for part in (*self.channels.values(), *self.senders.values()):
-            await part.close()
+        for channel in self.channels.values():
+            await channel.close()
+        for sender in self.senders.values():
+            await sender.close()
         await self.services.live.close()
         await self.services.database.close()
 

@@ -96,5 +96,5 @@ async def _in_group(context: Context, message: StoredMessage) -> Outcome | None:
         invite = services.phrases.format("group.invite_direct")
     book = services.lines.book
     numbers = constant_numbers(services.phrases, book, context.sender.region)
-    reply = context.say("group.neutral", invite=invite, numbers=numbers)
+    reply = context.say("group.neutral", fields={"invite": invite, "numbers": numbers})
     return Outcome("risk", (reply,), detail={"kind": "group"})

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Reply
-from bot.db.models import CaseEvent, Contact, Delivery
+from bot.db.models import Case, CaseEvent, Contact, Delivery
 from bot.db.models.delivery import (
     ACCEPTED,
     ALERT,
@@ -130,7 +130,7 @@ async def _tell_desk(session: AsyncSession, delivery: Delivery, now: datetime) -
     if delivery.contact_id is not None:
         case = await cases.open_case(session, delivery.contact_id)
     elif delivery.case_id is not None:
-        case = await session.get(cases.Case, delivery.case_id)
+        case = await session.get(Case, delivery.case_id)
     if case is None:
         return
     lost = delivery.state in (FAILED, UNREACHABLE)

@@ -68,12 +68,19 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the timeline."""
+    """One line of the timeline.
+
+    Args:
+        groups: how many duty groups an alert went to; None for other lines.
+    """
 
     at: datetime
     kind: str
     author: str
-    data: Mapping[str, object]
+    level: str
+    target: str
+    reason: str
+    groups: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,15 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _step(event: CaseEvent, names: Mapping[int, str]) -> Step:
-    return Step(event.at, event.kind, names.get(event.staff_id or 0, ""), event.data)
+    texts = {name: str(event.data.get(name, "")) for name in ("level", "target", "reason")}
+    groups = event.data.get("n")
+    return Step(
+        at=event.at,
+        kind=event.kind,
+        author=names.get(event.staff_id or 0, ""),
+        groups=groups if isinstance(groups, int) else None,
+        **texts,
+    )
 
 
 def _heard(message: Message, judged: Assessment | None) -> Line:

@@ -3,7 +3,7 @@
 Plain values read in one short transaction, so that no handler holds the database while it thinks.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -88,7 +88,9 @@ class Context:
     danger: Danger
     now: datetime
 
-    def say(self, key: str, *, kind: str = "service", **fields: object) -> Reply:
+    def say(
+        self, key: str, *, kind: str = "service", fields: Mapping[str, object] | None = None
+    ) -> Reply:
         """Return a phrase as a reply, its `numbers` field filled with the lines open now."""
         services = self.services
         return wording.say(
@@ -98,12 +100,12 @@ class Context:
             moment=self.now,
             region=self.sender.region,
             kind=kind,
-            **fields,
+            fields=fields or {},
         )
 
-    def outcome(self, handler: str, key: str, *effects: Effect, **fields: object) -> Outcome:
+    def outcome(self, handler: str, key: str, *effects: Effect, **fields: str | int) -> Outcome:
         """Return the outcome that says one phrase."""
-        return Outcome(handler, (self.say(key, **fields),), effects, {"kind": "service"})
+        return Outcome(handler, (self.say(key, fields=fields),), effects, {"kind": "service"})
 
     def remember(self, pending: dict[str, object] | None, length: timedelta) -> Effect:
         """Return the effect that keeps what the next message may refer to; None forgets it."""

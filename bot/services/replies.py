@@ -44,7 +44,7 @@ def choices(context: Context, handler: str, decision: Decision, *, question_id: 
         phrases.format("choices.option", number=number, title=entry.title)
         for number, entry in enumerate(entries, 1)
     )
-    reply = context.say("choices.frame", kind="choices", options=options)
+    reply = context.say("choices.frame", kind="choices", fields={"options": options})
     ids = [entry.id for entry in entries]
     keep = context.remember(choices_given(ids, question_id), CHOICES_VALID)
     detail = _detail("choices", decision.score, decision.candidates)

@@ -4,7 +4,9 @@ Called by handlers and jobs; the only place where a phrase becomes a `Reply`.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from bot.core.hotlines import HotlineBook
 from bot.core.messages import Reply
@@ -32,13 +34,14 @@ def say(
     moment: datetime,
     region: str = "",
     kind: str = "service",
-    **fields: object,
+    fields: Mapping[str, object] = MappingProxyType({}),
 ) -> Reply:
     """Return a phrase as a reply; a `numbers` field is filled with the lines open now."""
     phrase = phrases.get(key)
-    if "numbers" in phrase.fields and "numbers" not in fields:
-        fields["numbers"] = numbers(phrases, book, moment, region)
-    return Reply(phrase.format(**fields), kind, phrase.source)
+    values = dict(fields)
+    if "numbers" in phrase.fields:
+        values.setdefault("numbers", numbers(phrases, book, moment, region))
+    return Reply(phrase.format(**values), kind, phrase.source)
 
 
 def fill_numbers(text: str, phrases: PhraseBook, book: HotlineBook, region: str = "") -> str:
