@@ -8,6 +8,8 @@ with one number per lane and nothing to sweep. Source: ITU-T I.371, annex A.
 from dataclasses import dataclass
 from math import floor
 
+CLOCK_SLACK_MS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -27,25 +29,35 @@ class Limit:
             return 0
         if self.per_second <= 0:
             return want
-        room = now + self.burst * self._step - self._tat(now)
-        return max(0, min(want, floor(room / self._step)))
+        return max(0, min(want, floor(self._room(now))))
 
     def used(self, now: int, count: int) -> float:
         """Return the new `tat` after `count` jobs were started now."""
-        return self._tat(now) + count * self._step if self.per_second > 0 else self.tat
+        if self.per_second <= 0:
+            return self.tat
+        return now + self._ahead(now) + count * self._step
 
     def free_at(self, now: int) -> int:
         """Return when the next job may start, at the earliest `now`."""
         if self.per_second <= 0:
             return max(now, self.paused_until)
-        next_token = self._tat(now) - (self.burst - 1) * self._step
+        room = self._room(now)
         # Rounded up, with a millisecond to spare: waking early would only mean waking twice.
-        return max(now, self.paused_until, floor(next_token) + 1 if next_token > now else now)
+        wait = 0 if room >= 1 else floor((1 - room) * self._step) + 1
+        return max(now + wait, self.paused_until)
 
     @property
     def _step(self) -> float:
         return 1000.0 / self.per_second
 
-    def _tat(self, now: int) -> float:
-        # Never further ahead than a spent burst: a clock set back must not close the lane.
-        return min(max(self.tat, now), now + self.burst * self._step)
+    def _room(self, now: int) -> float:
+        # Counted from now on: at today's size of epoch milliseconds a sum with `now` would round a
+        # whole job away. What is added is far less than the table's own rounding of `tat`.
+        return self.burst - self._ahead(now) / self._step + 1e-9
+
+    def _ahead(self, now: int) -> float:
+        ahead = max(self.tat - now, 0.0)
+        spent = self.burst * self._step
+        # No more than a spent burst can be ahead, unless the clock was set back or the limit was
+        # changed. Then one job is let through, and with it `tat` is put right.
+        return ahead if ahead <= spent + CLOCK_SLACK_MS else spent - self._step
