@@ -1,0 +1,78 @@
+# What people and CI run. `make` or `make help` lists it.
+#
+# The environment `.venv` is made once; stamp files inside it say what has been installed, so that
+# a second start asks no package index.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; another one: make run PYTHON=/path/to/python3
+PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# The pins are for 3.11; see the head of the file.
+PINS := $$($(BIN)/python -c 'import sys; print("-c constraints.txt" * (sys.version_info[:2] == (3, 11)))')
+# In CI nothing may be skipped: what can't run there has not been tested.
+NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup dev test check fmt bench docs clean reset-demo
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: $(VENV)/.installed-run ## install, set up and start on this machine's port 8600
+	@$(BIN)/xinqing setup
+	@exec $(BIN)/xinqing serve $(ARGS)
+
+setup: $(VENV)/.installed-run ## install and set up, without starting
+	@$(BIN)/xinqing setup
+
+dev: $(VENV)/.installed-dev ## install what development needs
+
+test: $(VENV)/.installed-dev ## run the tests; some of them: make test ARGS=tests/unit
+	@$(BIN)/python -m pytest -q $(NO_SKIPS) $(ARGS)
+
+check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generated pages
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/xinqing handbook check
+	@$(BIN)/python scripts/settings_page.py --check
+
+fmt: $(VENV)/.installed-dev ## format and mend what can be mended by itself
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed-dev ## write the generated pages again
+	@$(BIN)/python scripts/settings_page.py
+
+bench: $(VENV)/.installed-dev ## measure callbacks, as docs/benchmarks.md shows them
+	@$(BIN)/xinqing bench callbacks $(ARGS)
+
+clean: ## remove caches and build results; never the data folder, never the environment
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	@find . -path ./$(VENV) -prune -o -path ./var -prune -o -name __pycache__ -type d -print \
+		| xargs rm -rf
+
+reset-demo: ## delete the data folder var/ after asking, to begin the demonstration again
+	@printf 'Delete var/ with its database, secrets and messages? Type yes: '; \
+	read answer && test "$$answer" = yes && rm -rf var && echo 'Deleted.' || echo 'Kept.'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed (python3.11 or python3).'; exit 1; }
+	@echo 'Making the environment $(VENV) …'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo 'On Debian and Ubuntu: apt install python3-venv'; exit 1; }
+
+$(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing what the service runs on (one to three minutes, once) …'
+	@$(PIP) $(PINS) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing what development needs (one to three minutes, once) …'
+	@$(PIP) $(PINS) -e '.[dev]'
+	@touch $@ $(VENV)/.installed-run
