@@ -85,8 +85,7 @@ def _model_of(field: FieldInfo) -> type[BaseModel] | None:
     """Return the model of a `dict[str, Model]`, which is a group of named accounts."""
     if get_origin(field.annotation) is not dict:
         return None
-    model = get_args(field.annotation)[1]
-    assert issubclass(model, BaseModel)
+    model: type[BaseModel] = get_args(field.annotation)[1]
     return model
 
 
