@@ -7,11 +7,12 @@ One `FakePlatform` stands behind all fake servers of a process. Everything is in
 import asyncio
 import secrets
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from weakref import WeakSet
 
 from bot.core.clock import Clock
 
@@ -82,7 +83,7 @@ class FakePlatform:
         self._robot_calls: dict[str, deque[datetime]] = defaultdict(deque)
         self._blocked_until: dict[str, datetime] = {}
         self._faults: dict[str, list[tuple[Fault, int]]] = {}
-        self._listeners: dict[str, set[asyncio.Queue[Sent]]] = defaultdict(set)
+        self._listeners: dict[str, WeakSet[asyncio.Queue[Sent]]] = defaultdict(WeakSet)
 
     def add_app(self, app_id: str, app_secret: str) -> None:
         """Register a service account."""
@@ -192,22 +193,21 @@ class FakePlatform:
         """Keep what was sent and show it to whoever listens for this recipient."""
         sent = Sent(kind, recipient, text, self.clock.now(), payload)
         self.sent.append(sent)
-        for queue in self._listeners.get(recipient, ()):
+        for queue in tuple(self._listeners.get(recipient, ())):
             queue.put_nowait(sent)
 
     def texts(self, recipient: str) -> list[str]:
         """Return the words that one recipient was sent, in order."""
         return [sent.text for sent in self.sent if sent.recipient == recipient]
 
-    async def subscribe(self, recipient: str) -> AsyncIterator[Sent]:
-        """Yield what a recipient is sent from now on, until the caller stops."""
+    def subscribe(self, recipient: str) -> AsyncGenerator[Sent, None]:
+        """Yield what a recipient is sent from this call on, until the caller stops listening."""
         queue: asyncio.Queue[Sent] = asyncio.Queue()
-        listeners = self._listeners[recipient]
-        listeners.add(queue)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            listeners.discard(queue)
-            if not listeners:
-                self._listeners.pop(recipient, None)
+        self._listeners[recipient].add(queue)
+        return _drain(queue)
+
+
+async def _drain(queue: asyncio.Queue[Sent]) -> AsyncGenerator[Sent, None]:
+    # The queue lives as long as this generator: the listeners are weak, so nothing signs off.
+    while True:
+        yield await queue.get()
