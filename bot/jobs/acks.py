@@ -83,7 +83,8 @@ class Flusher:
 
     async def run(self, alive: Alive) -> None:
         """Write batches for ever; a batch that fails stays first in line for the next run."""
-        alive()
+        if not self._pending:
+            alive()
         while True:
             await self._some.wait()
             await self._gather()

@@ -21,16 +21,16 @@ def next_slot(cron: str, tz: str, after: datetime) -> datetime:
     Raises:
         ConfigInvalid: the expression, or the zone, makes no sense or never comes.
     """
-    try:
-        return next(CronSim(cron, after.astimezone(ZoneInfo(tz)))).astimezone(UTC)
-    except (CronSimError, ZoneInfoNotFoundError, StopIteration) as error:
-        raise ConfigInvalid(f"schedule {cron!r} in {tz!r}: {type(error).__name__}") from error
+    return _first(cron, tz, after, reverse=False)
 
 
 def last_slot(cron: str, tz: str, until: datetime) -> datetime:
-    """Return the last slot at or before a moment, in UTC."""
-    whole_second = until.astimezone(ZoneInfo(tz)).replace(microsecond=0)
-    return next(CronSim(cron, whole_second + timedelta(seconds=1), reverse=True)).astimezone(UTC)
+    """Return the last slot at or before a moment, in UTC.
+
+    Raises:
+        ConfigInvalid: as above.
+    """
+    return _first(cron, tz, until.replace(microsecond=0) + timedelta(seconds=1), reverse=True)
 
 
 def slot_to_run(
@@ -42,3 +42,11 @@ def slot_to_run(
     """
     slot = max(due, last_slot(cron, tz, now))
     return slot if now - slot <= timedelta(seconds=misfire_seconds) else None
+
+
+def _first(cron: str, tz: str, moment: datetime, *, reverse: bool) -> datetime:
+    try:
+        slots = CronSim(cron, moment.astimezone(ZoneInfo(tz)), reverse)
+        return next(slots).astimezone(UTC)
+    except (CronSimError, ZoneInfoNotFoundError, StopIteration) as error:
+        raise ConfigInvalid(f"schedule {cron!r} in {tz!r}: {type(error).__name__}") from error
