@@ -1,0 +1,179 @@
+"""Reads what stands around a danger word: whose it is, when, whether it is meant.
+
+Called by `assess` for each finding, in this order: subject, tense, negation, hypothetical,
+quotation (testing, strangers), register (lessons, films, news). Every filter only lowers, and a
+rule may switch single filters off.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+
+from knowledge.risk.match import Found, Run, Stretch
+from knowledge.risk.normalise import STOP
+from knowledge.risk.rules import Rule, RuleSet
+from knowledge.risk.values import Level, Subject
+
+_NEAR, _AROUND, _REPORT = 15, 30, 30
+_ADULTS = frozenset({"PS", "PC", "PO", "T", "G"})
+_ABOUT_CHILD = frozenset({"PC", "T", "G"})
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Answers questions about the surroundings of a stretch of one folded text."""
+
+    found: Found
+    rules: RuleSet
+    who: str | None
+
+    def judge(self, rule: Rule, run: Run) -> tuple[Level, Subject, bool]:
+        """Return the level of one finding here, its subject, and whether it was taken as real."""
+        start, end = min(part[0] for part in run), max(part[1] for part in run)
+        subject = self.subject(start)
+        level = self._level(rule, subject)
+        on = _Switch(rule.ignore)
+        if on("register") and self._told(start, end):
+            return Level.NONE, subject, False
+        if on("negation") and self._negated(start):
+            least = Level.WATCH if subject == "self" and level.rank > 1 else Level.NONE
+            return least, subject, False
+        if on("tense") and self._long_ago(start, end):
+            level = level.lowered()
+        if on("hypothetical") and level.rank > 2 and self._if(start):
+            level = Level.FOCUS
+        if on("stranger") and subject == "other" and self._around("stranger", start, end):
+            level = level.lowered()
+        if self._places("testing") and level.rank > 2:
+            level = Level.FOCUS
+        return level, subject, True
+
+    @cached_property
+    def guess(self) -> str:
+        """Return the given speaker, or the best guess from the words."""
+        if self.who:
+            return self.who
+        for slot, code in _CLUES:
+            if self._places(slot):
+                return code
+        return "X"
+
+    @cached_property
+    def testing(self) -> bool:
+        """Tell whether the message says it is a test."""
+        return bool(self._places("testing"))
+
+    def subject(self, start: int) -> Subject:
+        """Return whom the words at `start` are about."""
+        clause = self.found.folded.clause_start(start, strength=STOP) if start else 0
+        if self._reported(start):
+            return self._other_or_child()
+        me = self._last("self", clause, start + 1)
+        them = self._last("third", clause, start + 1)
+        if me is not None and (them is None or me > them):
+            return "self"
+        if them is not None:
+            return self._other_or_child()
+        if self.guess in {"PS", "S"}:
+            return "self"
+        if self.guess in _ABOUT_CHILD:
+            return "child"
+        return "other" if self.guess == "PO" else "unknown"
+
+    def _level(self, rule: Rule, subject: Subject) -> Level:
+        if subject == "self":
+            return self._self_level(rule)
+        if subject == "unknown":
+            kinds = ("minor", "adult", "child")
+            return max((rule.level_for(kind) for kind in kinds), key=lambda level: level.rank)
+        return rule.level_for(subject)
+
+    def _self_level(self, rule: Rule) -> Level:
+        if self.who == "S":
+            return rule.level_for("minor")
+        if self.who in _ADULTS or self.guess in _ADULTS:
+            return rule.level_for("adult")
+        return max(rule.level_for("minor"), rule.level_for("adult"), key=lambda level: level.rank)
+
+    def _other_or_child(self) -> Subject:
+        return "other" if self.guess == "PO" else "child"
+
+    def _reported(self, start: int) -> bool:
+        """Tell whether a child is quoted: 孩子说…, 儿子在作文里写…"""
+        third = self._places("third")
+        return any(
+            0 <= start - said_end <= _REPORT and any(0 <= said - end <= 8 for _, end in third)
+            for said, said_end in self._places("say")
+        )
+
+    def _negated(self, start: int) -> bool:
+        """Walk back over filler words to a negation in the same clause."""
+        position = start
+        while (step := self._ending("neg_filler", position)) is not None:
+            position = step
+        begin = self._ending("negator", position)
+        if begin is None or self.found.folded.crosses_comma(begin, start + 1):
+            return False
+        return not any(low <= begin < high for low, high in self._places("not_negation"))
+
+    def _long_ago(self, start: int, end: int) -> bool:
+        if self._around("recent", start, end):
+            return False
+        return self._around("long_ago", start, end)
+
+    def _if(self, start: int) -> bool:
+        return any(0 <= start - end <= _NEAR for _, end in self._places("if"))
+
+    def _told(self, start: int, end: int) -> bool:
+        """Tell whether this is a lesson, a film or the news, with no link to one's own child."""
+        if self._places("own_link"):
+            return False
+        return self.who == "Q" or self._around("lesson", start, end)
+
+    def _around(self, slot: str, start: int, end: int) -> bool:
+        return any(
+            low - end <= _AROUND and start - high <= _AROUND for low, high in self._places(slot)
+        )
+
+    def _last(self, slot: str, low: int, high: int) -> int | None:
+        """Return the end of the last word of the slot that begins inside [low, high)."""
+        ends = [stop for begin, stop in self._places(slot) if low <= begin < high]
+        return max(ends, default=None)
+
+    def _ending(self, slot: str, position: int) -> int | None:
+        """Return where the longest word of the slot that ends at `position` begins."""
+        places = self._places(slot)
+        at = bisect_left([end for _, end in places], position)
+        starts = []
+        while at < len(places) and places[at][1] == position:
+            starts.append(places[at][0])
+            at += 1
+        return min(starts, default=None)
+
+    def _places(self, slot: str) -> list[Stretch]:
+        return self.found.of(self.rules.slot_groups[slot])
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    ignored: frozenset[str]
+
+    def __call__(self, name: str) -> bool:
+        return name not in self.ignored
+
+
+_CLUES = (
+    ("who_other", "PO"),
+    ("who_teacher", "T"),
+    ("who_grand", "G"),
+    ("who_minor", "S"),
+    ("who_parent", "PC"),
+    ("who_adult", "PS"),
+)
+CONTEXT_SLOTS = frozenset(
+    {"self", "third", "say", "neg_filler", "negator", "not_negation", "recent", "long_ago", "if"}
+    | {"stranger", "testing", "lesson", "own_link"}
+    | {slot for slot, _ in _CLUES}
+)

@@ -1,0 +1,168 @@
+"""Folds a message into the one form that the rules are written in, and remembers the way back.
+
+Called by `match` for messages and by `patterns` for the phrases of the rule files, so both sides
+are folded alike: width, case, traditional and Cantonese characters, zero-width characters, and
+everything that is neither a letter nor an emoji. Gaps are kept as break strengths, because
+"他想，死活不肯" must not read as "想死".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+from opencc import OpenCC
+
+GAP, COMMA, STOP, TURN = 1, 2, 3, 4
+
+_COMMAS = set("，,、；;：:")
+_STOPS = set("。！？!?…\n\r")
+# One character for one character, so that offsets survive. Gender is dropped: rules say 他 only.
+_DIALECT = str.maketrans("她妳您唔佢冇嘅咗喺睇畀嚟𠝹鎅喇啦咯嘞喽俺弗勿吾侬亖", "他你你不他没的了在看给来割割了了了了了我不不我你死")
+_SIMPLIFY = OpenCC("t2s")
+
+
+def clean(text: str) -> str:
+    """Replace each lone surrogate by one replacement character, so that offsets stay the same.
+
+    The matcher and OpenCC raise on lone surrogates. NUL needs no care here: the fold drops it.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
+    return text
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A folded text.
+
+    Args:
+        text: letters, digits and emoji only.
+        starts: offset in the original text of each folded character.
+        ends: offset just after it.
+        breaks: strength of what stood before each folded character: 0, GAP, COMMA, STOP or TURN.
+    """
+
+    text: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    breaks: tuple[int, ...]
+
+    @cached_property
+    def comma_count(self) -> list[int]:
+        """Running number of breaks of COMMA or stronger up to and with each character."""
+        return list(accumulate(int(strength >= COMMA) for strength in self.breaks))
+
+    @cached_property
+    def stop_count(self) -> list[int]:
+        """Running number of breaks of STOP or stronger up to and with each character."""
+        return list(accumulate(int(strength >= STOP) for strength in self.breaks))
+
+    def crosses_comma(self, start: int, end: int) -> bool:
+        """Tell whether a comma or more lies inside the folded stretch."""
+        return end - start > 1 and self.comma_count[end - 1] > self.comma_count[start]
+
+    def crosses_stop(self, start: int, end: int) -> bool:
+        """Tell whether a full stop or more lies between the characters at `start` and `end`."""
+        return self.stop_count[min(end, len(self.text) - 1)] > self.stop_count[start]
+
+    def whole_word(self, start: int, end: int) -> bool:
+        """Tell whether a Latin or numeric stretch is not part of a longer word or number."""
+        text = self.text
+        if start > 0 and self.breaks[start] == 0 and _same_kind(text[start - 1], text[start]):
+            return False
+        after = end < len(text) and self.breaks[end] == 0
+        return not (after and _same_kind(text[end - 1], text[end]))
+
+    def clause_start(self, position: int, *, strength: int = COMMA) -> int:
+        """Return where the clause that holds `position` begins."""
+        while position > 0 and self.breaks[position] < strength:
+            position -= 1
+        return position
+
+    def clause_end(self, position: int, *, strength: int = COMMA) -> int:
+        """Return where the clause that holds `position` ends (exclusive)."""
+        position += 1
+        while position < len(self.text) and self.breaks[position] < strength:
+            position += 1
+        return position
+
+
+def fold(text: str, first_break: int = TURN) -> Folded:
+    """Fold `text`; offsets point into `text` as it was given."""
+    chars: list[str] = []
+    starts: list[int] = []
+    breaks: list[int] = []
+    pending = first_break
+    for offset, raw in enumerate(clean(text)):
+        for char in _variants(raw):
+            if _kept(char):
+                if _repeated(chars, char) and pending < COMMA:
+                    continue
+                chars.append(char)
+                starts.append(offset)
+                breaks.append(pending)
+                pending = 0
+            else:
+                pending = max(pending, _strength(char))
+    folded = _simplify("".join(chars)).translate(_DIALECT)
+    ends = tuple(offset + 1 for offset in starts)
+    return Folded(folded, tuple(starts), ends, tuple(breaks))
+
+
+def join(parts: list[Folded]) -> Folded:
+    """Put several folded messages behind one another; offsets of each stay its own."""
+    return Folded(
+        "".join(part.text for part in parts),
+        tuple(offset for part in parts for offset in part.starts),
+        tuple(offset for part in parts for offset in part.ends),
+        tuple(strength for part in parts for strength in part.breaks),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _variants(char: str) -> str:
+    """Return the compatibility form in lower case; marks that only decorate vanish."""
+    return unicodedata.normalize("NFKC", char).lower()
+
+
+@lru_cache(maxsize=8192)
+def _kept(char: str) -> bool:
+    """Tell whether the character carries meaning: letter, digit or emoji."""
+    category = unicodedata.category(char)
+    if category == "So":
+        return char >= "\U0001f000" or char in _SMALL_EMOJI
+    return category in _MEANING
+
+
+_MEANING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"}
+_SMALL_EMOJI = set("☠⚰✂⛓")
+
+
+@lru_cache(maxsize=1024)
+def _strength(char: str) -> int:
+    if char in _STOPS:
+        return STOP
+    if char in _COMMAS:
+        return COMMA
+    return GAP if unicodedata.category(char)[0] in "ZPS" else 0
+
+
+def _repeated(chars: list[str], char: str) -> bool:
+    """Tell whether this would be the third of the same letter in a row (numbers may repeat)."""
+    return len(chars) > 1 and chars[-1] == chars[-2] == char and not char.isdigit()
+
+
+def _simplify(text: str) -> str:
+    simple = _SIMPLIFY.convert(text)
+    if len(simple) == len(text):
+        return simple
+    return "".join(part if len(part := _SIMPLIFY.convert(char)) == 1 else char for char in text)
+
+
+def _same_kind(left: str, right: str) -> bool:
+    return left.isascii() and right.isascii() and left.isalpha() == right.isalpha()

@@ -1,0 +1,386 @@
+"""Loads the rule files and compiles them into one automaton.
+
+Called once by `assess` and by the services when a counselor changes the rules. A set that cannot
+be read raises `RulesInvalid`; whoever asked keeps the last good one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from knowledge.errors import KnowledgeError
+from knowledge.risk.classifier import Classifier
+from knowledge.risk.normalise import fold
+from knowledge.risk.patterns import Chain, Group, Pattern, PatternInvalid, parse
+from knowledge.risk.rewrite import Rewriter
+from knowledge.risk.values import Level
+
+CATEGORIES = frozenset(
+    "SI-P SI-A SI-PL SI-AT SI-H NSSI ABU DV SA BUL RUN REF ED PSY SUB OD ACC VIO GAM PND CGB ONL "
+    "TCH GRIEF ANX DIS ATT MED REFU TEST EDU NONE".split()
+)
+FILTERS = frozenset({"negation", "tense", "register", "hypothetical", "stranger", "alias"})
+RESERVED = ("lexicon.toml", "idioms.toml", "aliases.toml")
+_SPEAKER_FIELDS = ("adult", "minor", "child", "other")
+
+
+class RulesInvalid(KnowledgeError):
+    """A rule file that cannot be used, with file, rule and field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the files, compiled.
+
+    Args:
+        levels: level by kind of speaker: default, adult, minor, child, other.
+        unless: numbers of the patterns that switch the rule off when they stand near it.
+        soften: numbers of the patterns that bring it down to `softened`.
+        ignore: context filters that do not apply.
+        tags: signs that `combos` count; a weak rule without a tag is its own sign.
+    """
+
+    id: str
+    category: str
+    levels: dict[str, Level]
+    reason: str
+    source: str
+    file: str
+    unless: tuple[int, ...] = ()
+    soften: tuple[int, ...] = ()
+    softened: Level = Level.WATCH
+    ignore: frozenset[str] = frozenset()
+    weak: bool = False
+    tags: tuple[str, ...] = ()
+    examples_must: tuple[str, ...] = ()
+    examples_must_not: tuple[str, ...] = ()
+
+    def level_for(self, speaker: str) -> Level:
+        """Return the level for one kind of speaker: adult, minor, child or other."""
+        return self.levels.get(speaker, self.levels["default"])
+
+
+@dataclass(frozen=True, slots=True)
+class Combo:
+    """Signs that mean more together than alone."""
+
+    id: str
+    category: str
+    level: Level
+    reason: str
+    needs: tuple[frozenset[str], ...]
+    turns_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledChain:
+    """A chain whose groups are numbers into the matcher's table."""
+
+    groups: tuple[int, ...]
+    gaps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPattern:
+    """A pattern, and the rule or rules that own it."""
+
+    chains: tuple[CompiledChain, ...]
+    needed: frozenset[int]
+
+
+@dataclass
+class RuleSet:
+    """Everything needed to assess a text; immutable after loading by convention."""
+
+    rules: list[Rule]
+    combos: list[Combo]
+    version: str
+    patterns: list[CompiledPattern]
+    owners: list[Rule | None]
+    literals: list[str]
+    literal_groups: list[tuple[int, ...]]
+    idioms: frozenset[str]
+    slot_groups: dict[str, int]
+    regexes: list[tuple[int, re.Pattern[str]]]
+    rewriter: Rewriter
+    classifier: Classifier | None = None
+    anchors: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def automaton(self) -> Any:
+        """Find all literals, overlapping."""
+        return AhoCorasick(self.literals, matchkind=MatchKind.Standard)
+
+
+def load_rules(folder: Path | None = None) -> RuleSet:
+    """Read and compile every rule file of `folder` (default: those that ship with the project).
+
+    Raises:
+        RulesInvalid: naming the file, the rule and the field.
+    """
+    folder = folder or Path(__file__).parent / "rules"
+    files = {path.name: _read(path) for path in sorted(folder.glob("*.toml"))}
+    if "lexicon.toml" not in files:
+        raise RulesInvalid("there is no lexicon.toml", file=folder)
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.toml")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    builder = _Builder(folder, files)
+    return builder.build(digest.hexdigest()[:12])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        line = int(found.group(1)) if found else None
+        raise RulesInvalid(f"not TOML: {error}", file=path, line=line) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesInvalid("cannot be read", file=path) from error
+
+
+class _Builder:
+    """Turns the read files into a RuleSet; used once."""
+
+    def __init__(self, folder: Path, files: dict[str, dict[str, Any]]) -> None:
+        self.folder = folder
+        self.files = files
+        self.words: dict[str, frozenset[str]] = {}
+        self.groups: dict[tuple[frozenset[str], frozenset[str]], int] = {}
+        self.patterns: list[CompiledPattern] = []
+        self.owners: list[Rule | None] = []
+        self.regexes: dict[str, re.Pattern[str]] = {}
+        self.rewriter = Rewriter(self._aliases(), self._idioms())
+
+    def build(self, version: str) -> RuleSet:
+        self._lexicon()
+        slots = {name: self._group(Group(slots=frozenset({name}))) for name in self.words}
+        slots |= {name: self._group(Group(slots=frozenset({name}))) for name in self.regexes}
+        rules, combos = self._rules()
+        return self._assemble(version, rules, combos, slots)
+
+    def _idioms(self) -> frozenset[str]:
+        words = _words(self.files.get("idioms.toml", {}).get("idioms", ""))
+        return frozenset(fold(word).text for word in words)
+
+    def _aliases(self) -> dict[str, str]:
+        table = self.files.get("aliases.toml", {}).get("aliases", {})
+        return {
+            fold(key).text: fold(word).text for word, keys in table.items() for key in _words(keys)
+        }
+
+    def _assemble(
+        self,
+        version: str,
+        rules: list[Rule],
+        combos: list[Combo],
+        slots: dict[str, int],
+    ) -> RuleSet:
+        owned: dict[str, list[int]] = {}
+        regexes: list[tuple[int, re.Pattern[str]]] = []
+        sizes: dict[int, tuple[int, int]] = {}
+        for (words, names), number in self.groups.items():
+            for word in words:
+                owned.setdefault(word, []).append(number)
+            regexes += [(number, self.regexes[name]) for name in names]
+            shortest = min((len(word) for word in words), default=2)
+            sizes[number] = (shortest, -len(words))
+        idioms = self.rewriter.idioms
+        for idiom in idioms:
+            owned.setdefault(idiom, [])
+        literals = sorted(owned)
+        anchors: dict[int, list[int]] = {}
+        for number, pattern in enumerate(self.patterns):
+            anchor = max(pattern.needed, key=lambda group: (sizes[group], group))
+            anchors.setdefault(anchor, []).append(number)
+        return RuleSet(
+            rules=rules,
+            combos=combos,
+            version=version,
+            patterns=self.patterns,
+            owners=self.owners,
+            literals=literals,
+            literal_groups=[tuple(owned[word]) for word in literals],
+            idioms=idioms,
+            slot_groups=slots,
+            regexes=regexes,
+            rewriter=self.rewriter,
+            anchors={group: tuple(numbers) for group, numbers in anchors.items()},
+        )
+
+    def _lexicon(self) -> None:
+        data = self.files["lexicon.toml"]
+        for name, text in data.get("regex", {}).items():
+            try:
+                self.regexes[name] = re.compile(text)
+            except re.error as error:
+                raise self._invalid("lexicon.toml", name, "regex", str(error)) from error
+        raw = {name: _words(text) for name, text in data.get("slots", {}).items()}
+        for name in raw:
+            self.words[name] = frozenset(self._expand(name, raw, ()))
+
+    def _expand(self, name: str, raw: dict[str, list[str]], above: tuple[str, ...]) -> set[str]:
+        """Return the words of a slot; `{other}` inside it means the words of the other slot."""
+        if name in above or name not in raw:
+            raise self._invalid("lexicon.toml", name, "slots", "unknown or circular slot")
+        found: set[str] = set()
+        for word in raw[name]:
+            if word.startswith("{"):
+                found |= self._expand(word[1:-1], raw, (*above, name))
+            else:
+                found.add(self.rewriter.word(fold(word).text))
+        return found - {""}
+
+    def _rules(self) -> tuple[list[Rule], list[Combo]]:
+        rules: list[Rule] = []
+        combos: list[Combo] = []
+        seen: set[str] = set()
+        for file, data in self.files.items():
+            if file in RESERVED:
+                continue
+            for entry in data.get("rule", []):
+                rules.append(self._rule(file, entry, seen))
+            for entry in data.get("combo", []):
+                combos.append(self._combo(file, entry, seen))
+        return rules, combos
+
+    def _rule(self, file: str, entry: dict[str, Any], seen: set[str]) -> Rule:
+        name = self._name(file, entry, seen)
+        unknown = set(entry) - _RULE_FIELDS
+        if unknown:
+            raise self._invalid(file, name, sorted(unknown)[0], "unknown field")
+        levels = {
+            "default" if key == "level" else key: self._level(file, name, key, entry[key])
+            for key in ("level", *_SPEAKER_FIELDS)
+            if key in entry
+        }
+        ignore = frozenset(entry.get("ignore", []))
+        if not ignore <= FILTERS:
+            raise self._invalid(file, name, "ignore", "unknown filter")
+        rule = Rule(
+            id=name,
+            category=entry["category"],
+            levels=levels,
+            reason=entry["reason"],
+            source=entry.get("source", ""),
+            file=file,
+            unless=self._owned(file, name, "unless", entry, None),
+            soften=self._owned(file, name, "soften", entry, None),
+            softened=self._level(file, name, "softened", entry.get("softened", "1")),
+            ignore=ignore,
+            weak=bool(entry.get("weak", False)),
+            tags=tuple(entry.get("tags", [])),
+            examples_must=tuple(_lines(entry.get("examples_must", ""))),
+            examples_must_not=tuple(_lines(entry.get("examples_must_not", ""))),
+        )
+        if not self._owned(file, name, "patterns", entry, rule):
+            raise self._invalid(file, name, "patterns", "no pattern")
+        return rule
+
+    def _combo(self, file: str, entry: dict[str, Any], seen: set[str]) -> Combo:
+        name = self._name(file, entry, seen)
+        needs = tuple(frozenset(_words(text)) for text in entry.get("needs", []))
+        if len(needs) < 2:
+            raise self._invalid(file, name, "needs", "at least two signs")
+        return Combo(
+            id=name,
+            category=entry["category"],
+            level=self._level(file, name, "level", entry["level"]),
+            reason=entry["reason"],
+            needs=needs,
+            turns_only=bool(entry.get("turns_only", False)),
+        )
+
+    def _name(self, file: str, entry: dict[str, Any], seen: set[str]) -> str:
+        name = entry.get("id", "")
+        if not name or name in seen:
+            raise self._invalid(file, name or "?", "id", "missing or used twice")
+        seen.add(name)
+        for key in ("category", "level", "reason"):
+            if not entry.get(key):
+                raise self._invalid(file, name, key, "missing")
+        if entry["category"] not in CATEGORIES:
+            raise self._invalid(file, name, "category", "unknown category")
+        return str(name)
+
+    def _owned(
+        self, file: str, name: str, key: str, entry: dict[str, Any], owner: Rule | None
+    ) -> tuple[int, ...]:
+        """Compile the patterns of one field and remember whose they are."""
+        numbers: list[int] = []
+        for line in _lines(entry.get(key, "")):
+            try:
+                parsed = parse(line)
+                compiled = [self._compile(pattern) for pattern in parsed]
+            except (PatternInvalid, KeyError) as error:
+                raise self._invalid(file, name, key, f"{error} in {line!r}") from error
+            for pattern in compiled:
+                numbers.append(len(self.patterns))
+                self.patterns.append(pattern)
+                self.owners.append(owner)
+        return tuple(numbers)
+
+    def _compile(self, pattern: Pattern) -> CompiledPattern:
+        chains = tuple(self._chain(chain) for chain in pattern.chains)
+        return CompiledPattern(
+            chains, frozenset(group for chain in chains for group in chain.groups)
+        )
+
+    def _chain(self, chain: Chain) -> CompiledChain:
+        return CompiledChain(tuple(self._group(group) for group in chain.groups), chain.gaps)
+
+    def _group(self, group: Group) -> int:
+        words = {self.rewriter.word(word) for word in group.literals}
+        names: set[str] = set()
+        for slot in group.slots:
+            if slot in self.regexes:
+                names.add(slot)
+            else:
+                words |= self.words[slot]
+        return self.groups.setdefault((frozenset(words), frozenset(names)), len(self.groups))
+
+    def _level(self, file: str, name: str, key: str, text: str) -> Level:
+        try:
+            return Level(text)
+        except ValueError as error:
+            raise self._invalid(file, name, key, "not a level") from error
+
+    def _invalid(self, file: str, name: str, key: str, problem: str) -> RulesInvalid:
+        path = self.folder / file
+        return RulesInvalid(problem, file=path, line=_line_of(path, name), field=f"{name}.{key}")
+
+
+_RULE_FIELDS = {
+    "id", "category", "level", "reason", "source", "patterns", "unless", "soften", "softened",
+    "ignore", "weak", "tags", "examples_must", "examples_must_not", *_SPEAKER_FIELDS,
+}  # fmt: skip
+
+
+def _line_of(path: Path, name: str) -> int | None:
+    """Find the line where a rule or slot is named."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((n for n, line in enumerate(lines, 1) if name in line.split("#")[0]), None)
+
+
+def _lines(text: str) -> list[str]:
+    """Split a block of one item a line; `#` begins a comment line."""
+    rows = (row.strip() for row in text.splitlines())
+    return [row for row in rows if row and not row.startswith("#")]
+
+
+def _words(text: str) -> list[str]:
+    """Split a word list at bars, spaces and line ends."""
+    rows = (row for row in text.splitlines() if not row.strip().startswith("#"))
+    return [word for row in rows for word in re.split(r"[|\s]+", row) if word]
