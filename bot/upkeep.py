@@ -7,13 +7,15 @@ import asyncio
 
 import structlog
 
-from bot.jobs.table import ensure_lane
+from bot.jobs.retention import schedule_forgetting
+from bot.jobs.table import ensure_lane, ensure_schedule
 from bot.services import alarms
 from bot.wiring import House
 
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 5.0
+NIGHTLY = "30 3 * * *"
 # 20 a minute is the platforms' limit for a group robot: 5 at once and 15 a minute keep below it.
 ALERT_LANE = {"per_second": 0.25, "burst": 5}
 # WeChat gives no limit a second for customer messages; this keeps a burst from hurting the box.
@@ -39,6 +41,16 @@ async def prepare(house: House) -> None:
                 per_second=float(CHANNEL_LANE["per_second"]),
                 burst=int(CHANNEL_LANE["burst"]),
             )
+        await ensure_schedule(
+            session,
+            "nightly",
+            cron=NIGHTLY,
+            kind="upkeep.nightly",
+            payload={},
+            misfire_seconds=24 * 3600,
+            now=now,
+        )
+        await schedule_forgetting(session, now)
         if not await services.lines.reload(session):
             await alarms.raise_alarm(session, "hotlines_invalid", now=now)
         if services.screen.problem is not None:

@@ -27,6 +27,7 @@ from bot.core.ports import AlertSender, Channel
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
 from bot.jobs.registry import JobRegistry
+from bot.jobs.retention import register_forgetting
 from bot.jobs.worker import Worker
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
@@ -126,6 +127,7 @@ def _assemble(settings: Settings, services: Services, platform: FakePlatform | N
     deliverer = Deliverer(services, router, channels, senders)
     registry = JobRegistry()
     deliverer.register(registry)
+    register_forgetting(registry, clock)
     worker = Worker(
         services.database,
         registry,

@@ -7,6 +7,7 @@ The order is the rule: what a person holds is silent, danger comes before everyt
 from types import ModuleType
 
 from handlers import (
+    attention,
     choices,
     consents,
     emergency,
@@ -33,6 +34,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     emergency,
     follow,
     media,
+    attention,
     feedback,
     choices,
     smalltalk,

@@ -3,29 +3,17 @@
 The case was opened and people called when the message was stored; here only words are chosen.
 """
 
-from datetime import timedelta
 from typing import cast
 
-from bot.core.crisis import (
-    Family,
-    Level,
-    Speaker,
-    compose,
-    compose_again,
-    family_of,
-    speaker_of,
-)
-from bot.core.levels import rank
+from bot.core.crisis import Level, compose, family_of, speaker_of
 from bot.core.messages import Outcome, Reply
+from bot.services.attention import crisis_again
 from bot.services.handling import Context, StoredMessage
 from bot.services.wording import constant_numbers
 
-# So long a fresh high case answers every message with what matters now, not with the handbook.
-ATTENTION = timedelta(hours=2)
-
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
-    """Answer a dangerous message, and what is written right after one."""
+    """Answer a dangerous message."""
     danger = context.danger
     if message.group is not None:
         return await _in_group(context, message)
@@ -34,15 +22,13 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return Outcome("risk", (reply,), detail={"kind": "risk"})
     if danger.escalated:
         return Outcome("risk", (_crisis(context),), detail={"kind": "risk", "level": danger.fresh})
-    if message.text and _attention(context):
-        return Outcome("risk", (_again(context),), detail={"kind": "risk", "level": "again"})
     return None
 
 
 def _crisis(context: Context) -> Reply:
     danger = context.danger
     if danger.answered:
-        return _again(context)
+        return crisis_again(context)
     reply = compose(
         family_of(danger.categories),
         speaker_of(danger.who or None),
@@ -53,33 +39,6 @@ def _crisis(context: Context) -> Reply:
         context.sender.region or None,
     )
     return Reply(reply.text, "risk", reply.source)
-
-
-def _again(context: Context) -> Reply:
-    danger = context.danger
-    reply = compose_again(
-        cast(Family, danger.case_family),
-        cast(Speaker, danger.case_speaker),
-        cast(Level, danger.case_level),
-        "on" if danger.duty else "off",
-        context.services.lines.book,
-        context.now,
-        context.sender.region or None,
-        turn=danger.answered,
-        accepted=danger.case_accepted,
-    )
-    return Reply(reply.text, "risk", reply.source)
-
-
-def _attention(context: Context) -> bool:
-    danger = context.danger
-    return (
-        danger.case_id is not None
-        and danger.answered > 0
-        and rank(danger.case_level) >= rank("3")
-        and danger.raised_at is not None
-        and context.now - danger.raised_at < ATTENTION
-    )
 
 
 async def _in_group(context: Context, message: StoredMessage) -> Outcome | None:

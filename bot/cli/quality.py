@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from knowledge.evaluation import evaluate_search
-from knowledge.risk.evaluate import evaluate_risk
+from knowledge.risk.evaluate import evaluate_rows
 
 from bot import logs
 from bot.cli import jsonl
@@ -42,7 +42,7 @@ def risk(
     """Judge labelled texts and print recall and false alarms, by label too."""
     logs.configure("ERROR")
     rows = list(jsonl.read(labelled))
-    jsonl.write(timed(lambda: evaluate_risk(rows), len(rows)))
+    jsonl.write(timed(lambda: evaluate_rows(rows), len(rows)))
 
 
 def timed(work: Callable[[], dict[str, Any]], n: int) -> dict[str, Any]:

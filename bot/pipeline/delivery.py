@@ -16,7 +16,7 @@ from bot.db.models.delivery import ACCEPTED, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
 from bot.jobs.registry import JobRegistry, JobRun
 from bot.pipeline.router import Router
-from bot.services import deliveries, ladder, places, wording
+from bot.services import deliveries, ladder, live, places, wording
 from bot.services.container import Services
 
 log = structlog.get_logger(__name__)
@@ -51,6 +51,7 @@ class Deliverer:
         registry.send("alert.send", self.send_alert, max_attempts=ALERT_TRIES, on_dead=self.bury)
         registry.tx("ladder.step", self.climb)
         registry.tx("contact.tell", self.tell)
+        registry.tx("upkeep.nightly", self.tidy)
 
     async def send_reply(self, job: JobRun) -> Acknowledge | None:
         """Send one delivery through its contact's channel."""
@@ -134,6 +135,10 @@ class Deliverer:
             region=place.region if place else "",
         )
         await deliveries.add(session, contact, reply, key=job.key, now=now)
+
+    async def tidy(self, session: AsyncSession, _job: JobRun) -> None:
+        """Forget changes that open pages were told of; they are kept a day, for replay."""
+        await live.forget(session, before=self._services.clock.now() - live.KEPT)
 
     async def sweep(self) -> int:
         """Route stored messages and resend passive replies that a dead process left behind."""

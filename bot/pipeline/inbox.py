@@ -80,7 +80,7 @@ class Inbox:
             kind=incoming.kind.value,
             duplicate=receipt.duplicate,
             stale=incoming.stale,
-            level=receipt.level,
+            assessed=receipt.level,
             case=receipt.case_id,
         )
         return receipt

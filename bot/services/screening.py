@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+import knowledge.risk
 from bot.core.levels import ESCALATED
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Assessment as Verdict
@@ -19,6 +20,7 @@ from knowledge.risk import Context, Level, RuleSet, assess, load_rules
 log = structlog.get_logger(__name__)
 
 FAILED_LEVEL = Level.HIGH
+PACKAGED = Path(knowledge.risk.__file__).parent / "rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,11 @@ class Screen:
     """Judge texts with the rules in force.
 
     Args:
-        folder: rules to use instead of the packaged ones.
-        keep: folder in which the last good rules are kept.
+        folder: where the rules stand; by default the packaged ones.
+        keep: folder in which the last good rules are kept, so that they outlive a restart.
     """
 
-    def __init__(self, folder: Path | None = None, keep: Path | None = None) -> None:
+    def __init__(self, folder: Path = PACKAGED, keep: Path | None = None) -> None:
         self._folder = folder
         self._keep = keep
         self.problem: str | None = None
@@ -75,7 +77,7 @@ class Screen:
         self._remember()
 
     def _remember(self) -> None:
-        if self._folder is None or self._keep is None:
+        if self._keep is None:
             return
         fresh = self._keep.with_name(self._keep.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -84,13 +86,13 @@ class Screen:
         fresh.rename(self._keep)
 
     def _last_good(self) -> RuleSet | None:
-        for folder in (self._keep, None):
-            try:
-                if folder is None or folder.exists():
-                    return load_rules(folder)
-            except (KnowledgeError, OSError) as error:
-                log.error("last_good_rules_invalid", problem=str(error))
-        return None
+        if self._keep is None or not self._keep.exists():
+            return None
+        try:
+            return load_rules(self._keep)
+        except (KnowledgeError, OSError) as error:
+            log.error("last_good_rules_invalid", problem=str(error))
+            return None
 
     def judge(
         self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
