@@ -5,6 +5,7 @@ One `FakePlatform` stands behind all fake servers of a process. Everything is in
 """
 
 import asyncio
+import itertools
 import secrets
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator
@@ -21,6 +22,7 @@ WINDOW_MESSAGES = 5
 TOKEN_LIFE = timedelta(hours=2)
 ROBOT_PER_MINUTE = 20
 FOREVER = -1
+KEPT = 10_000
 
 
 class Fault(StrEnum):
@@ -72,8 +74,10 @@ class FakePlatform:
     def __init__(self, clock: Clock, *, slow_seconds: float = 30.0) -> None:
         self.clock = clock
         self.slow_seconds = slow_seconds
-        self.sent: list[Sent] = []
-        self.calls: list[str] = []
+        # Bounded: a demo may run for weeks.
+        self.sent: deque[Sent] = deque(maxlen=KEPT)
+        self.calls: deque[str] = deque(maxlen=KEPT)
+        self.message_ids = itertools.count(200_000_001)
         self._apps: dict[str, str] = {}
         self._tokens: dict[str, datetime] = {}
         self._current: dict[str, str] = {}

@@ -125,7 +125,7 @@ def _notify(state: FakePlatform, kind: str, payload: dict[str, Any]) -> Response
     if not state.is_follower(openid):
         return _code(40003)
     state.record(kind, openid, "", payload)
-    return _code(0, msgid=len(state.sent))
+    return _code(0, msgid=next(state.message_ids))
 
 
 def _wecom_robot(state: FakePlatform, request: Request, payload: dict[str, Any]) -> Response:

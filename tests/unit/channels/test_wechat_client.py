@@ -354,3 +354,20 @@ async def test_neither_words_nor_token_nor_secret_are_ever_said(
 
 def test_a_shared_token_hides_its_value() -> None:
     assert "T0KEN" not in repr(SharedToken("T0KEN", datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("path", ["template/send", "subscribe/bizsend"])
+async def test_the_fake_takes_template_and_subscription_messages(
+    client: WechatClient, platform: FakePlatform, path: str
+) -> None:
+    payload = {"touser": OPENID, "template_id": "tpl-1", "data": {"thing1": {"value": "家长课堂"}}}
+    answer = await client.call(f"/cgi-bin/message/{path}", payload)
+    assert answer["msgid"] > 0
+    assert platform.sent[0].payload == payload
+    for change, code in (
+        ({"touser": "oStranger"}, "40003"),
+        ({"template_id": ""}, "40037"),
+        ({"data": "x"}, "47003"),
+    ):
+        with pytest.raises(ChannelRefused, match=code):
+            await client.call(f"/cgi-bin/message/{path}", payload | change)
