@@ -1,11 +1,14 @@
 """Consent: three separate ones, each asked for, given, refused and withdrawn on its own."""
 
+import dataclasses
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, numbered
 from bot.core.messages import Outcome
 from bot.services import consents
 from bot.services.handling import Context, StoredMessage
+from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
@@ -35,4 +38,14 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         "consent_refuse": "consent.refused",
         "consent_withdraw": "consent.withdrawn",
     }[command]
-    return context.outcome("consents", key, write, item=item)
+    outcome = context.outcome("consents", key, write, item=item)
+    return _and_ask(context, outcome) if command == "consent_give" and item == 1 else outcome
+
+
+def _and_ask(context: Context, outcome: Outcome) -> Outcome:
+    """Ask for the optional emergency contact once somebody lets us keep what they write."""
+    return dataclasses.replace(
+        outcome,
+        replies=(*outcome.replies, context.say("emergency.ask")),
+        effects=(*outcome.effects, context.remember(dict(EMERGENCY_ASKED), EMERGENCY_VALID)),
+    )

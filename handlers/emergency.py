@@ -10,8 +10,8 @@ from bot.core.commands import means
 from bot.core.messages import Outcome
 from bot.db.models import Contact
 from bot.services.handling import Context, StoredMessage
+from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
-VALID = timedelta(minutes=30)
 _NUMBER = re.compile(r"(?<!\d)1\d{10}(?!\d)|(?<!\d)0\d{2,3}-?\d{7,8}(?!\d)")
 LONGEST = 60
 
@@ -23,7 +23,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     forget = context.remember(None, timedelta())
     asked = context.sender.pending.get("kind") == "emergency" and not context.sender.pending_expired
     if means("emergency", message.text):
-        ask = context.remember({"kind": "emergency"}, VALID)
+        ask = context.remember(dict(EMERGENCY_ASKED), EMERGENCY_VALID)
         return context.outcome("emergency", "emergency.ask", ask)
     if not asked:
         return None

@@ -7,6 +7,7 @@ the inbox for the sweep.
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from starlette.requests import Request
@@ -26,6 +27,8 @@ from bot.services.container import Services
 log = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
+# Who floods the route with large bodies gets 413 each time, but one alarm row a minute.
+ALARM_PAUSE = timedelta(minutes=1)
 
 
 class Callbacks:
@@ -45,6 +48,7 @@ class Callbacks:
         self._channels = channels
         self._handover = handover
         self._running: dict[int, asyncio.Task[Routed]] = {}
+        self._alarmed: dict[tuple[str, str], datetime] = {}
 
     def routes(self) -> list[Route]:
         """Return the routes of all channels."""
@@ -90,13 +94,13 @@ class Callbacks:
         return CallbackRequest(query, dict(request.headers), bytes(body))
 
     async def _too_large(self, account: tuple[str, str]) -> Response:
-        async with self._services.database.write() as session:
-            await alarms.raise_alarm(
-                session,
-                "callback_too_large",
-                now=self._services.clock.now(),
-                subject="/".join(account),
-            )
+        now = self._services.clock.now()
+        if now - self._alarmed.get(account, datetime.min.replace(tzinfo=UTC)) >= ALARM_PAUSE:
+            self._alarmed[account] = now
+            async with self._services.database.write() as session:
+                await alarms.raise_alarm(
+                    session, "callback_too_large", now=now, subject="/".join(account)
+                )
         return PlainTextResponse("", status_code=413)
 
     async def _handle(

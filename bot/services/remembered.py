@@ -5,6 +5,8 @@ from datetime import timedelta
 
 CHOICES_VALID = timedelta(minutes=10)
 ANSWER_VALID = timedelta(hours=24)
+EMERGENCY_ASKED = {"kind": "emergency"}
+EMERGENCY_VALID = timedelta(minutes=30)
 
 
 def answer_given(entry_id: str, question_id: int, part: int = 0) -> dict[str, object]:
