@@ -140,9 +140,9 @@ def test_vector_v2_is_read() -> None:
          {"event": "scan"}),
         ("click", Kind.MENU, "oParent0001+1767225600+CLICK+menu_talk", "", "menu_talk", "",
          {"event": "click"}),
-        ("view", Kind.MENU, "oParent0001+1767225600+VIEW+https://example.org/p/about", "",
+        ("view", Kind.RECEIPT, "oParent0001+1767225600+VIEW+https://example.org/p/about", "",
          "https://example.org/p/about", "", {"event": "view"}),
-        ("location_event", Kind.LOCATION, "oParent0001+1767225600+LOCATION", "", "", "",
+        ("location_event", Kind.RECEIPT, "oParent0001+1767225600+LOCATION", "", "", "",
          {"event": "location"}),
         ("template_finish", Kind.RECEIPT, "oParent0001+1767225600+TEMPLATESENDJOBFINISH", "", "",
          "", {"event": "templatesendjobfinish", "receipt": "200163836", "status": "success"}),
@@ -155,7 +155,7 @@ def test_vector_v2_is_read() -> None:
         ("subscribe_msg_sent", Kind.RECEIPT, "oParent0001+1767225600+subscribe_msg_sent_event",
          "", "", "", {"event": "subscribe_msg_sent_event", "receipt": "1700827132819554304",
                       "status": "success"}),
-        ("unknown_event", Kind.OTHER, "oParent0001+1767225600+some_new_event+x", "", "x", "",
+        ("unknown_event", Kind.RECEIPT, "oParent0001+1767225600+some_new_event+x", "", "x", "",
          {"event": "some_new_event"}),
     ],
 )  # fmt: skip
@@ -430,7 +430,8 @@ def test_no_reply_is_a_bare_success(mode: str) -> None:
 
 
 @pytest.mark.parametrize(("event", "answered"), [("subscribe", True), ("CLICK", True),
-                         ("unsubscribe", False), ("TEMPLATESENDJOBFINISH", False)])  # fmt: skip
+                         ("unsubscribe", False), ("TEMPLATESENDJOBFINISH", False),
+                         ("VIEW", False), ("LOCATION", False)])  # fmt: skip
 def test_events_that_nobody_reads_get_no_words(event: str, answered: bool) -> None:
     channel, driver = make_channel(), make_driver()
     request = as_request(driver.prepare_event("oParent0001", event, "k"))
