@@ -25,7 +25,7 @@ TEXT, SUMMARY = "text", "summary"
 CLOSED_SHOWN = timedelta(hours=24)
 CLOSED_LIMIT = 20
 WORDS_SHOWN = 4
-EXCERPT = 40
+EXCERPT = 60
 READ_WINDOW = timedelta(minutes=10)
 REPEAT_WINDOW = timedelta(seconds=20)
 # Within which a person has to accept (DOMAIN §2.2).
@@ -42,7 +42,7 @@ class QueueRow:
 
     Args:
         words: what fired, in the parent's words; empty in a summary.
-        excerpt: the beginning of the message, where no single words fired.
+        excerpt: the beginning of the newest message that fired.
         since: the moment from which the wait counts.
     """
 
@@ -216,7 +216,7 @@ async def _words(
         )
         .order_by(Assessment.id.desc())
     )
-    pairs = [row.tuple() for row in found]
+    pairs = [(row.Assessment, row.Message) for row in found]
     return {case.id: _words_of(case, pairs) for case in cases}
 
 
@@ -229,9 +229,15 @@ def _words_of(
         if judged.contact_id != case.contact_id or not belongs(case, judged):
             continue
         fired |= dict.fromkeys(str(span.get("text", "")) for span in judged.spans)
-        excerpt = excerpt or message.text[:EXCERPT]
+        excerpt = excerpt or shortened(message.text)
     fired.pop("", None)
     return tuple(fired)[:WORDS_SHOWN], excerpt
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= EXCERPT else f"{plain[:EXCERPT]}…"
 
 
 def belongs(case: Case, judged: Assessment) -> bool:
@@ -264,7 +270,7 @@ async def staff_names(session: AsyncSession, ids: Iterable[int | None]) -> dict[
     """Return the names of members of staff."""
     wanted = [staff_id for staff_id in ids if staff_id is not None]
     rows = await session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted)))
-    return dict(rows.tuples().all())
+    return {row.id: row.name for row in rows}
 
 
 async def unlogged_reads(

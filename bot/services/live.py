@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from anyio import CancelScope
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -86,10 +87,9 @@ class LiveEvents:
         self.closed = True
         for queue in self._listeners:
             _put(queue, None)
+        self._woken.set()
         if self._poller is not None:
-            self._poller.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._poller
+            await self._poller
             self._poller = None
 
     async def subscribe(self, last_event_id: int | None = None) -> AsyncGenerator[LiveEvent]:
@@ -101,8 +101,10 @@ class LiveEvents:
         queue: asyncio.Queue[LiveEvent | None] = asyncio.Queue(QUEUE_SIZE)
         self._listeners.add(queue)
         try:
-            await self._start()
-            replayed = await self._after(last_event_id) if last_event_id is not None else []
+            # A browser that leaves at this moment must not tear a connection out of its read.
+            with CancelScope(shield=True):
+                await self._start()
+                replayed = [] if last_event_id is None else await self._after(last_event_id)
             for event in replayed:
                 yield event
             known = {event.id for event in replayed}

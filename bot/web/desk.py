@@ -166,7 +166,8 @@ async def _act(call: Call, name: str, act: Act) -> Response:
             call, status=error.status, problem=problem, text=call.form.get("text", "")
         )
     call.services.bell.ring()
-    return RedirectResponse(f"/desk/cases/{case_id}?done={name}", 303)
+    place = "#write" if name in ("take", "write") else ""
+    return RedirectResponse(f"/desk/cases/{case_id}?done={name}{place}", 303)
 
 
 async def _accept(session: AsyncSession, call: Call, case: Case) -> None:

@@ -1,0 +1,272 @@
+"""A small world for page tests: two schools, everybody's role, parents, cases, and fakes.
+
+All people and sentences are invented.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.bell import Bell
+from bot.core.clock import FixedClock
+from bot.db import crypto
+from bot.db.base import Base
+from bot.db.crypto import KeyRing
+from bot.db.engine import Database, make_engine
+from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
+from bot.services import live, passwords, places, staff
+from knowledge.entry import Entry
+from knowledge.loader import load_handbook
+
+START = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+WORDS = "孩子站在阳台上不肯下来"
+ROLES = {
+    "counselor": ("counselor", "school_a"),
+    "other_counselor": ("counselor", "school_b"),
+    "second_counselor": ("counselor", "school_a"),
+    "lead": ("lead", "school_a"),
+    "other_lead": ("lead", "school_b"),
+    "district": ("district", "district"),
+    "teacher": ("teacher", "class_a"),
+    "editor": ("editor", "district"),
+    "admin": ("admin", "district"),
+}
+
+
+@dataclass
+class FakeSimulator:
+    """Answers every sentence with itself."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+
+    async def say(self, parent: str, text: str) -> str | None:
+        """Return an answer that names the text."""
+        self.said.append((parent, text))
+        return f"收到:{text}"
+
+    async def follow(self, parent: str, scene: str) -> str | None:
+        """Greet."""
+        self.said.append((parent, f"follow:{scene}"))
+        return "你好,这里是心晴。"
+
+    async def send_kind(self, parent: str, kind: str) -> str | None:
+        """Say nothing."""
+        self.said.append((parent, f"kind:{kind}"))
+        return None
+
+    async def events(self, parent: str) -> AsyncIterator[str]:
+        """Send one sentence later."""
+        yield f"第一行\n第二行 {parent}"
+
+    def alerts(self) -> Sequence[str]:
+        """Return one alert."""
+        return ["个案 1 等级 3! 等待接手"]
+
+
+class FakeAnswers:
+    """The handbook without search."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def entry(self, entry_id: str) -> Entry | None:
+        """Return an entry of the real handbook."""
+        if not self._entries:
+            folder = Path(__file__).parents[2] / "knowledge" / "handbook"
+            self._entries = dict(load_handbook(folder).entries)
+        return self._entries.get(entry_id)
+
+
+@dataclass
+class FakeServices:
+    """What wiring hands to the pages."""
+
+    database: Database
+    clock: FixedClock
+    ring: KeyRing
+    mode: str
+    live: live.LiveEvents
+    bell: Bell
+    answers: FakeAnswers
+    simulator: FakeSimulator | None
+
+
+@dataclass
+class World:
+    """The services with what stands in the tables; ids by name."""
+
+    services: FakeServices
+    places: dict[str, Place] = field(default_factory=dict)
+    staff: dict[str, Staff] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    csrf: dict[str, str] = field(default_factory=dict)
+    cases: dict[str, int] = field(default_factory=dict)
+    contacts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        """Return the world's time."""
+        return self.services.clock.now()
+
+    async def add_case(
+        self,
+        name: str,
+        *,
+        place: str | None,
+        level: str = "3!",
+        text: str = WORDS,
+        fired: str = "站在阳台",
+        ago: timedelta = timedelta(minutes=2),
+        family: str = "self_harm",
+    ) -> int:
+        """Add a parent with a message that opened a case, and tell the desk."""
+        async with self.services.database.write() as session:
+            home = self.places[place] if place else None
+            case_id = await _case(
+                session, self, name, home, level, text, fired, self.now - ago, family
+            )
+            self.cases[name] = case_id
+            await live.publish(
+                session,
+                "case",
+                place_id=home.id if home else None,
+                case_id=case_id,
+                now=self.now,
+            )
+        self.services.bell.ring()
+        return case_id
+
+
+async def _case(
+    session: AsyncSession,
+    world: World,
+    name: str,
+    place: Place | None,
+    level: str,
+    text: str,
+    fired: str,
+    at: datetime,
+    family: str,
+) -> int:
+    contact = Contact(
+        channel="wechat",
+        account="demo",
+        external_id=f"parent-{name}",
+        place_id=place.id if place else None,
+        created_at=at,
+        window_until=at + timedelta(hours=48),
+        window_limit=5,
+        window_used=1,
+    )
+    session.add(contact)
+    await session.flush()
+    world.contacts[name] = contact.id
+    message = Message(
+        channel="wechat",
+        account="demo",
+        platform_id=f"m-{name}",
+        contact_id=contact.id,
+        kind="text",
+        text=text,
+        media_id="",
+        sent_at=at,
+        received_at=at,
+        level=level,
+        state="done",
+    )
+    session.add(message)
+    await session.flush()
+    start = text.find(fired)
+    session.add(
+        Assessment(
+            message_id=message.id,
+            contact_id=contact.id,
+            level=level,
+            fresh_level=level,
+            categories=["SI-AT"],
+            who="PC",
+            subject="child",
+            spans=[{"start": start, "end": start + len(fired), "text": fired}],
+            reasons=["人已经在高处,正在发生"],
+            rule_ids=["si_at.height"],
+            rule_version="2026.11.1",
+            created_at=at,
+        )
+    )
+    case = Case(
+        contact_id=contact.id,
+        place_id=place.id if place else None,
+        message_id=message.id,
+        level=level,
+        family=family,
+        subject="child",
+        speaker="parent_about_child",
+        opened_at=at,
+        raised_at=at,
+    )
+    session.add(case)
+    await session.flush()
+    session.add(
+        CaseEvent(
+            case_id=case.id, at=at, kind="opened", message_id=message.id, data={"level": level}
+        )
+    )
+    return case.id
+
+
+async def make_world(folder: Path, *, mode: str = "demo") -> World:
+    """Build the world in a database file of its own."""
+    ring = KeyRing.parse(f"k1:{base64.b64encode(bytes(32)).decode()}")
+    crypto.install(ring)
+    database = Database(make_engine(f"sqlite+aiosqlite:///{folder / 'desk.db'}"))
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    clock = FixedClock(START)
+    hub = live.LiveEvents(database, clock)
+    bell = Bell()
+    bell.listen(hub.wake)
+    simulator = FakeSimulator() if mode == "demo" else None
+    world = World(FakeServices(database, clock, ring, mode, hub, bell, FakeAnswers(), simulator))
+    async with database.write() as session:
+        await _people(session, world)
+    return world
+
+
+async def _people(session: AsyncSession, world: World) -> None:
+    district = await places.add(session, kind="district", name="晴川区", parent=None)
+    world.places["district"] = district
+    for letter, name in (("a", "晴川一小"), ("b", "晴川二中")):
+        school = await places.add(session, kind="school", name=name, parent=district)
+        world.places[f"school_{letter}"] = school
+        world.places[f"class_{letter}"] = await places.add(
+            session, kind="class", name="三年级2班", parent=school
+        )
+    for login, (role, place) in ROLES.items():
+        person = Staff(
+            login=login,
+            name=f"{login}老师",
+            password_hash=passwords._nobody(),
+            must_change_password=False,
+            active=True,
+            created_at=START,
+        )
+        session.add(person)
+        await session.flush()
+        world.staff[login] = person
+        await staff.grant(session, staff_id=person.id, place_id=world.places[place].id, role=role)
+        token = f"token-{login}"
+        world.tokens[login], world.csrf[login] = token, f"csrf-{login}"
+        session.add(
+            Login(
+                staff_id=person.id,
+                token_hash=world.services.ring.fingerprint(token, purpose="login.token"),
+                csrf=f"csrf-{login}",
+                created_at=START,
+                seen_at=START,
+                expires_at=START + timedelta(hours=12),
+            )
+        )

@@ -1,0 +1,124 @@
+"""The event stream over a real server: within a second, only one's own, replayed after a gap."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import httpx2
+import pytest
+import uvicorn
+from desk_world import World
+from starlette.applications import Starlette
+
+from bot.web.guard import LOGIN_COOKIE
+
+
+@asynccontextmanager
+async def _serve(app: Starlette) -> AsyncIterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@pytest.fixture
+async def address(app: Starlette) -> AsyncIterator[str]:
+    async with _serve(app) as base:
+        yield base
+
+
+@asynccontextmanager
+async def _stream(
+    world: World, base: str, login: str, path: str, last: str | None = None
+) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
+    headers = {"Cookie": f"{LOGIN_COOKIE}={world.tokens[login]}"}
+    if last is not None:
+        headers["Last-Event-ID"] = last
+    async with (
+        httpx2.AsyncClient(base_url=base, trust_env=False, timeout=10) as client,
+        client.stream("GET", path, headers=headers) as response,
+        aclosing(_events(response)) as events,
+    ):
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert "content-security-policy" in response.headers
+        yield events
+
+
+async def _events(response: httpx2.Response) -> AsyncGenerator[dict[str, str]]:
+    fields: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif fields:
+            yield fields
+            fields = {}
+
+
+async def _next(events: AsyncIterator[dict[str, str]]) -> dict[str, str]:
+    async with asyncio.timeout(5):
+        return await anext(events)
+
+
+async def test_a_new_case_arrives_within_a_second(world: World, address: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with _stream(world, address, "counselor", "/desk/events?after=0") as events:
+        started = loop.time()
+        await world.add_case("one", place="school_a")
+        event = await _next(events)
+        assert loop.time() - started < 1.0
+    assert (event["event"], event["id"], event["data"]) == ("change", "1", "case")
+
+
+async def test_after_a_gap_the_missed_ones_come_first(world: World, address: str) -> None:
+    for name in ("one", "two", "three"):
+        await world.add_case(name, place="school_a")
+    async with _stream(world, address, "counselor", "/desk/events?after=0", last="1") as events:
+        assert [(await _next(events))["id"] for _ in range(2)] == ["2", "3"]
+
+
+async def test_changes_of_other_schools_stay_there(world: World, address: str) -> None:
+    await world.add_case("theirs", place="school_b")
+    await world.add_case("nobodys", place=None)
+    mine = await world.add_case("mine", place="school_a")
+    async with _stream(world, address, "counselor", "/desk/events?after=0") as events:
+        assert (await _next(events))["id"] == str(mine)
+    async with _stream(world, address, "district", "/desk/events?after=0") as events:
+        assert [(await _next(events))["id"] for _ in range(3)] == ["1", "2", "3"]
+
+
+async def test_a_cases_page_hears_of_its_case_only(world: World, address: str) -> None:
+    await world.add_case("one", place="school_a")
+    two = await world.add_case("two", place="school_a")
+    path = f"/desk/events?after=0&case={two}"
+    async with _stream(world, address, "counselor", path) as events:
+        assert (await _next(events))["id"] == "2"
+
+
+async def test_the_server_stops_although_pages_are_open(world: World, app: Starlette) -> None:
+    async with (
+        asyncio.timeout(5),
+        _serve(app) as base,
+        _stream(world, base, "counselor", "/desk/events?after=0"),
+    ):
+        await world.services.live.close()
+
+
+async def test_the_simulators_stream_keeps_line_breaks(world: World, address: str) -> None:
+    async with (
+        httpx2.AsyncClient(base_url=address, trust_env=False, timeout=10) as client,
+        client.stream("GET", "/simulator/events?parent=demo-mother") as response,
+    ):
+        lines = [line async for line in response.aiter_lines() if line.startswith("data:")]
+    assert lines == ["data: 第一行", "data: 第二行 demo-mother"]
