@@ -92,8 +92,9 @@ def read_source(path: Path, *, sha256: str = SOURCE_SHA256) -> Source:
     if reader.raw(4) != b"E5S1":
         raise EncoderError("this is not an E5S1 model file", file=path)
     reader.integer("I")
-    sizes = [reader.integer() for _ in range(7)]
-    shape = Shape(*sizes, float(reader.take("f")[0]))
+    hidden, layers, heads, inner, rows, positions, types = (reader.integer() for _ in range(7))
+    epsilon = float(reader.take("f")[0])
+    shape = Shape(hidden, layers, heads, inner, rows, positions, types, epsilon)
     block = reader.integer()
     if block != BLOCK_WEIGHTS:
         raise EncoderError(f"blocks of {block} weights are not known", file=path)

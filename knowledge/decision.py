@@ -1,0 +1,89 @@
+"""Decide whether to answer, to offer a choice, or to say honestly that there is no answer.
+
+Called by the question handler and by `xinqing ask`: the same decision in test, log and live.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from knowledge.retrieval import Hit
+from knowledge.text import fold, normalise, words
+
+Kind = Literal["answer", "choices", "abstain"]
+MOST_CANDIDATES = 3
+_BARE = re.compile(r"^[\W\d_]*$")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """
+    When a score is enough. Both may be 0 (always) or 1 (only word for word).
+
+    Args:
+        answer: The first hit's score from which it is given as the answer.
+        choices: The sum of the first three scores from which they are offered.
+        candidate: The score below which a hit is not offered.
+    """
+
+    answer: float = 0.5
+    choices: float = 0.4
+    candidate: float = 0.03
+
+    def __post_init__(self) -> None:
+        for value in (self.answer, self.choices, self.candidate):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError("a threshold lies between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What to do with a question.
+
+    Args:
+        entry: The id of the answer; only for `answer`.
+        candidates: For `choices` the hits to offer, otherwise what came nearest.
+    """
+
+    kind: Kind
+    entry: str | None
+    candidates: tuple[Hit, ...]
+
+
+def decide(hits: Sequence[Hit], thresholds: Thresholds | None = None) -> Decision:
+    """Choose between answering, offering up to three entries, and abstaining."""
+    limits = thresholds or Thresholds()
+    nearest = tuple(hits[:MOST_CANDIDATES])
+    if not nearest:
+        return Decision("abstain", None, ())
+    if nearest[0].score >= limits.answer:
+        return Decision("answer", nearest[0].entry, nearest)
+    # Shares of a chance add up; rounding must not turn a certain 1 into 1.0000001.
+    if min(sum(hit.score for hit in nearest), 1.0) >= limits.choices:
+        offered = tuple(hit for hit in nearest if hit.score >= limits.candidate)
+        if offered:
+            return Decision("choices", None, offered)
+    return Decision("abstain", None, nearest)
+
+
+def is_smalltalk(text: str) -> bool:
+    """
+    Tell whether a message only greets, thanks, confirms or carries a sticker.
+
+    A message with anything else in it is never smalltalk, however polite it begins.
+    """
+    plain = normalise(text)
+    if _BARE.match(plain):
+        return True
+    rest = fold(plain)
+    for phrase in _phrases():
+        rest = rest.replace(phrase, "\0")
+    return not rest.strip("\0").strip("0123456789") if len(rest) else True
+
+
+def _phrases() -> list[str]:
+    return sorted((fold(phrase) for phrase in words()["smalltalk"]), key=len, reverse=True)

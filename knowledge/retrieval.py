@@ -1,0 +1,311 @@
+"""Find the entries that answer a question, each with one calibrated score.
+
+Called by the services for every question, by the editor's trial search and by the evaluation.
+Order of work: normalise, exact and alias match, shared characters and vectors, fuse, calibrate.
+Without an encoder the search goes on with shared characters alone, and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from knowledge.encoder.port import Encoder, Vectors
+from knowledge.index import Kind, VectorIndex, fingerprint, load_or_encode
+from knowledge.lexical import LexicalIndex
+from knowledge.scoring import (
+    Calibration,
+    Likeness,
+    Row,
+    TopicClassifier,
+    default_calibration,
+    score_documents,
+)
+from knowledge.text import fold, normalise, views, without_courtesies
+
+log = logging.getLogger(__name__)
+
+NEAREST = 3  # passages of one document that count together
+WHOLE_LIMIT = 20_000  # up to here every passage is compared, above only the nearest
+CANDIDATES = 400
+FEWEST_PASSAGES = 3  # per document, for the topic classifier
+MOST_TOPICS = 2_000
+STAGE_PENALTY = 0.6
+
+
+@dataclass(frozen=True)
+class Document:
+    """
+    What can be found: an entry of the handbook, or any text.
+
+    Args:
+        questions: Ways of asking, the title first; a message equal to one of them scores 1.
+        texts: What it says.
+        examples: More ways of asking that are only searched, never matched or shown.
+        stages: Empty means all.
+    """
+
+    id: str
+    questions: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hit:
+    """
+    One document found.
+
+    Args:
+        entry: The id of the document.
+        score: The chance, 0 to 1, that it is the right one.
+        why: Any of exact, alias, vector, words.
+        matched: The passage that is most like the question.
+    """
+
+    entry: str
+    score: float
+    why: tuple[str, ...]
+    matched: str
+
+
+@dataclass(frozen=True)
+class _Passages:
+    texts: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    asked: list[bool] = field(default_factory=list)
+
+    def add(self, owner: int, texts: Iterable[str], *, asked: bool) -> None:
+        for text in texts:
+            plain = without_courtesies(normalise(text))
+            if plain:
+                self.texts.append(plain)
+                self.shown.append(text)
+                self.owners.append(owner)
+                self.asked.append(asked)
+
+
+class Retriever:
+    """Search a fixed list of documents. Build it once; `search` is safe from several threads."""
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        encoder: Encoder | None,
+        *,
+        cache_dir: Path | None = None,
+        background: Sequence[str] = (),
+        kind: Kind = "flat",
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.documents = tuple(documents)
+        self.degraded: str | None = None
+        self.rebuilt: str | None = None
+        self._calibration = calibration or default_calibration()
+        self._has_background = bool(background)
+        self._exact = _exact_matches(self.documents)
+        self._passages = _Passages()
+        for owner, document in enumerate(self.documents):
+            self._passages.add(owner, document.questions, asked=True)
+            self._passages.add(owner, document.examples, asked=True)
+            self._passages.add(owner, document.texts, asked=False)
+        if background:
+            self._passages.add(len(self.documents), background, asked=True)
+        self._owners = np.array(self._passages.owners, np.int64)
+        self._count = len(self.documents) + self._has_background
+        self._lexical = LexicalIndex(self._joined())
+        self._encoder = encoder
+        self._vectors: VectorIndex | None = None
+        self._topics: TopicClassifier | None = None
+        if encoder is None:
+            self.degraded = "no encoder"
+        elif self._passages.texts:
+            self._build_vectors(encoder, cache_dir, kind)
+
+    @classmethod
+    def build(
+        cls,
+        documents: Sequence[Document],
+        encoder: Encoder | None,
+        cache_dir: Path | None = None,
+        *,
+        background: Sequence[str] = (),
+        kind: Kind = "flat",
+        calibration: Calibration | None = None,
+    ) -> Retriever:
+        """
+        Index the documents, taking vectors from the cache folder when they are current.
+
+        Args:
+            encoder: None searches by shared characters only; `degraded` says so.
+            background: Messages that no document answers; see `offtopic_messages`.
+        """
+        return cls(
+            documents,
+            encoder,
+            cache_dir=cache_dir,
+            background=background,
+            kind=kind,
+            calibration=calibration,
+        )
+
+    def search(self, question: str, stage: str | None = None, top_k: int = 5) -> list[Hit]:
+        """
+        Return the documents most likely to answer, best first.
+
+        Args:
+            question: As it was written; it is normalised here.
+            stage: A to F of the child, if known; documents for other stages rank lower.
+        """
+        if not self.documents or top_k < 1:
+            return []
+        forms = views(question)
+        if not forms[0]:
+            return []
+        likeness, nearest = self._likeness(forms)
+        ranked, scores = score_documents(likeness, self._calibration)
+        ranked, scores = self._prefer_stage(ranked, scores, stage)
+        exact = self._exact.get(fold(question)) or self._exact.get(fold(forms[0]))
+        order = np.argsort(-ranked, kind="stable")[:top_k]
+        if exact is not None:
+            order = np.array([exact, *(i for i in order if i != exact)][:top_k])
+        return [self._hit(int(i), scores, likeness, nearest, exact) for i in order]
+
+    def likeness(self, question: str) -> Likeness:
+        """Return the raw likenesses of a question; the calibration learns from them."""
+        return self._likeness(views(question))[0]
+
+    def _joined(self) -> list[str]:
+        texts: list[list[str]] = [[] for _ in range(self._count)]
+        for owner, text in zip(self._passages.owners, self._passages.texts, strict=True):
+            texts[owner].append(text)
+        return ["\n".join(parts) for parts in texts]
+
+    def _build_vectors(self, encoder: Encoder, cache_dir: Path | None, kind: Kind) -> None:
+        passages = self._passages
+        pairs = zip(passages.asked, passages.texts, strict=True)
+        marked = [f"{int(asked)}{text}" for asked, text in pairs]
+
+        def encode() -> Vectors:
+            vectors = np.zeros((len(passages.texts), encoder.dimension), np.float32)
+            asked = np.array(passages.asked)
+            for rows, run in (
+                (np.flatnonzero(asked), encoder.encode_queries),
+                (np.flatnonzero(~asked), encoder.encode_passages),
+            ):
+                if len(rows):
+                    vectors[rows] = run([passages.texts[row] for row in rows])
+            return vectors
+
+        try:
+            vectors, self.rebuilt = load_or_encode(
+                cache_dir, fingerprint(marked, encoder.fingerprint), encode
+            )
+        except Exception as error:  # any encoder may be set; the search must go on
+            self._degrade(error)
+            return
+        self._vectors = VectorIndex(vectors, kind)
+        if self._count <= MOST_TOPICS and len(vectors) >= FEWEST_PASSAGES * self._count:
+            self._topics = TopicClassifier(vectors, self._owners, self._count)
+
+    def _degrade(self, error: Exception) -> None:
+        self.degraded = f"the encoder failed: {type(error).__name__}"
+        log.warning("search goes on without vectors: %s", type(error).__name__)
+
+    def _likeness(self, forms: Sequence[str]) -> tuple[Likeness, NDArray[np.int64] | None]:
+        """Compare each form of the message and keep the mean; also each document's best passage."""
+        words = np.mean(
+            [self._lexical.scores(form) / self._lexical.ceiling(form) for form in forms], axis=0
+        ).astype(np.float32)
+        if self._encoder is None or self._vectors is None:
+            return Likeness(words, has_background=self._has_background), None
+        try:
+            query = self._encoder.encode_queries(forms)
+        except Exception as error:  # as above
+            self._degrade(error)
+            return Likeness(words, has_background=self._has_background), None
+        near, best = self._nearest(query)
+        topic = None if self._topics is None else self._topics.scores(query).mean(axis=0)
+        return Likeness(words, near, topic, self._has_background), best
+
+    def _nearest(self, query: Vectors) -> tuple[Row, NDArray[np.int64]]:
+        """Return each document's mean of its nearest passages, and the nearest of all."""
+        assert self._vectors is not None
+        size = len(self._vectors)
+        count = size if size <= WHOLE_LIMIT else CANDIDATES
+        scores, rows = self._vectors.search(query, count)
+        near = np.zeros(self._count, np.float32)
+        best = np.full(self._count, -1, np.int64)
+        for form_scores, form_rows in zip(scores, rows, strict=True):
+            found = form_rows >= 0
+            form_scores, form_rows = form_scores[found], form_rows[found]
+            near += _mean_of_best(form_scores, self._owners[form_rows], self._count)
+            owners, first = np.unique(self._owners[form_rows], return_index=True)
+            best[owners] = form_rows[first]
+        return np.asarray(near / len(query), np.float32), best
+
+    def _prefer_stage(self, ranked: Row, scores: Row, stage: str | None) -> tuple[Row, Row]:
+        if stage is None:
+            return ranked, scores
+        other = np.array([bool(d.stages) and stage not in d.stages for d in self.documents])
+        factors = np.where(other, STAGE_PENALTY, 1.0).astype(np.float32)
+        return ranked - other.astype(np.float32), scores * factors
+
+    def _hit(
+        self,
+        document: int,
+        scores: Row,
+        likeness: Likeness,
+        nearest: NDArray[np.int64] | None,
+        exact: int | None,
+    ) -> Hit:
+        found = self.documents[document]
+        if document == exact:
+            return Hit(found.id, 1.0, ("exact",), found.questions[0])
+        why = []
+        if (
+            likeness.near is not None
+            and likeness.near[document]
+            >= np.partition(likeness.near, -min(3, len(likeness.near)))[-min(3, len(likeness.near))]
+        ):
+            why.append("vector")
+        if likeness.words[document] > 0:
+            why.append("words")
+        row = -1 if nearest is None else int(nearest[document])
+        matched = self._passages.shown[row] if row >= 0 else (*found.questions, *found.texts, "")[0]
+        return Hit(found.id, min(float(scores[document]), 0.999), tuple(why), matched)
+
+
+def _exact_matches(documents: Sequence[Document]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for owner, document in enumerate(documents):
+        for question in document.questions:
+            for form in (fold(question), fold(without_courtesies(normalise(question)))):
+                if form:
+                    found.setdefault(form, owner)
+    return found
+
+
+def _mean_of_best(scores: Row, owners: NDArray[np.int64], count: int) -> Row:
+    """
+    Return per document the mean of its best scores; the scores come sorted, best first.
+
+    A document without any candidate gets the lowest score seen.
+    """
+    order = np.argsort(owners, kind="stable")
+    sorted_owners, sorted_scores = owners[order], scores[order]
+    starts = np.searchsorted(sorted_owners, np.arange(count))
+    ends = np.searchsorted(sorted_owners, np.arange(count), side="right")
+    sums = np.concatenate([[0.0], np.cumsum(sorted_scores, dtype=np.float64)])
+    upto = np.minimum(ends, starts + NEAREST)
+    taken = upto - starts
+    floor = float(scores.min()) if len(scores) else 0.0
+    means = np.where(taken > 0, (sums[upto] - sums[starts]) / np.maximum(taken, 1), floor)
+    return means.astype(np.float32)
