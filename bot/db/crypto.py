@@ -92,10 +92,12 @@ class KeyRing:
         Raises:
             Undecipherable: unknown key, changed bytes, or a value moved between columns.
         """
-        key_id, _, encoded = stored.partition(".")
+        key_id, dot, encoded = stored.partition(".")
         key = self._by_id.get(key_id)
         if key is None:
-            raise Undecipherable(f"no key {key_id!r} in the ring for {purpose}")
+            # What has no dot was never encrypted: it may be somebody's words and is not named.
+            named = f"key {key_id[:16]!r}" if dot and key_id.isascii() else "such key"
+            raise Undecipherable(f"no {named} in the ring for {purpose}")
         try:
             raw = base64.b64decode(encoded, validate=True)
             return key.field.decrypt(

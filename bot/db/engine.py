@@ -31,7 +31,8 @@ def _dumps(value: Any) -> str:
 
 def make_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     """Return an engine for a SQLAlchemy address, with the SQLite hooks where they belong."""
-    options: dict[str, Any] = {"json_serializer": _dumps}
+    # Hidden parameters: an error's text would otherwise quote what a parent wrote.
+    options: dict[str, Any] = {"json_serializer": _dumps, "hide_parameters": True}
     if not url.startswith("sqlite"):
         options |= {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
     engine = create_async_engine(url, **options)
