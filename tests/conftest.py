@@ -1,0 +1,126 @@
+"""What most tests share: a clock, a key ring, a migrated database, PostgreSQL when it is there.
+
+The whole running house is in `house.py`; its fixture `home` is loaded from here.
+"""
+
+import asyncio
+import base64
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, make_url, text
+
+from bot.core.clock import FixedClock
+from bot.db import crypto
+from bot.db.engine import Database, make_engine
+from bot.db.migrate import migrate
+
+POSTGRESQL_URL = os.environ.get("XINQING_TEST_POSTGRESQL_URL", "")
+needs_postgresql = pytest.mark.skipif(
+    not POSTGRESQL_URL, reason="XINQING_TEST_POSTGRESQL_URL is not set"
+)
+KEYS = f"k1:{base64.b64encode(bytes(range(32))).decode()}"
+# A Sunday, 23:40 in China: no school, no office, hardly any line open.
+NIGHT = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at 23:40 on a Sunday in China."""
+    return FixedClock(NIGHT)
+
+
+@pytest.fixture
+def ring() -> Iterator[crypto.KeyRing]:
+    """The key ring that encrypted columns use."""
+    made = crypto.KeyRing.parse(KEYS)
+    crypto.install(made)
+    yield made
+    crypto.install(made)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database at the newest revision, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.db"
+    asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+async def _migrate(url: str) -> None:
+    database = Database(make_engine(url))
+    await migrate(database)
+    await database.close()
+
+
+def _copied(migrated: Path, folder: Path) -> str:
+    path = folder / "xinqing.db"
+    shutil.copy(migrated, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+async def database(migrated: Path, tmp_path: Path, ring: crypto.KeyRing) -> AsyncIterator[Database]:
+    """A migrated SQLite database of the test's own."""
+    made = Database(make_engine(_copied(migrated, tmp_path), synchronous="NORMAL"))
+    yield made
+    await made.close()
+
+
+async def _outside(statement: str) -> None:
+    """Run a statement that takes no transaction, such as CREATE DATABASE."""
+    engine = make_engine(POSTGRESQL_URL).execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+@contextmanager
+def postgresql_database(template: str = "template0") -> Iterator[URL]:
+    """Make a PostgreSQL database of its own, dropped at the end."""
+    name = f"xinqing_{uuid4().hex[:12]}"
+    asyncio.run(_outside(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    yield make_url(POSTGRESQL_URL).set(database=name)
+    asyncio.run(_outside(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql() -> Iterator[str]:
+    """The name of an empty PostgreSQL database at the newest revision, to be copied."""
+    with postgresql_database() as url:
+        asyncio.run(_migrate(url.render_as_string(hide_password=False)))
+        yield str(url.database)
+
+
+@pytest.fixture
+def postgresql_copy(migrated_postgresql: str) -> Iterator[str]:
+    """The address of a migrated PostgreSQL database of the test's own."""
+    with postgresql_database(migrated_postgresql) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=[pytest.mark.postgresql, needs_postgresql]),
+    ]
+)
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The address of a database of the test's own, once on each engine."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("postgresql_copy"))
+    return _copied(request.getfixturevalue("migrated"), request.getfixturevalue("tmp_path"))
+
+
+@pytest.fixture
+async def any_database(any_url: str, ring: crypto.KeyRing) -> AsyncIterator[Database]:
+    """A migrated database of the test's own, once on each engine."""
+    made = Database(make_engine(any_url, synchronous="NORMAL"))
+    yield made
+    await made.close()

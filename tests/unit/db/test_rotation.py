@@ -1,0 +1,89 @@
+"""Key rotation: every encrypted field of every table moves to the first key, while rows come in."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from factories import make_case, make_contact, make_delivery, make_message, make_staff
+from sqlalchemy import select, text
+
+from bot.db import crypto, rotate
+from bot.db.base import Base
+from bot.db.crypto import KeyRing, Undecipherable, new_key
+from bot.db.engine import Database
+from bot.db.models import Message
+from bot.db.types import EncryptedJson, EncryptedText
+
+NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+OLD, NEW = new_key("old"), new_key("new")
+
+
+async def fill(database: Database, rows: int = 3) -> None:
+    async with database.write() as session:
+        for number in range(rows):
+            contact = await make_contact(session, now=NOW)
+            contact.emergency_contact = f"号码{number}"
+            message = await make_message(session, contact, now=NOW, text=f"第{number}句")
+            await make_delivery(session, contact, now=NOW, body=f"答{number}", message=message)
+            await make_case(session, contact, now=NOW)
+            await make_staff(session, now=NOW)
+
+
+async def key_ids(database: Database) -> set[str]:
+    """Return the key ids of every encrypted value that stands in any table."""
+    found: set[str] = set()
+    async with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            for column in table.columns:
+                if isinstance(column.type, EncryptedText | EncryptedJson):
+                    query = text(f"SELECT {column.name} FROM {table.name}")
+                    values = [row[0] for row in await session.execute(query)]
+                    found |= {value.partition(".")[0] for value in values if value is not None}
+    return found
+
+
+async def test_everything_moves_to_the_first_key(any_database: Database) -> None:
+    crypto.install(KeyRing.parse(OLD))
+    await fill(any_database)
+    assert await key_ids(any_database) == {"old"}
+    crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
+    changed = await rotate.rotate(any_database)
+    assert changed > 12
+    assert await key_ids(any_database) == {"new"}
+    crypto.install(KeyRing.parse(NEW))
+    async with any_database.read() as session:
+        assert (await session.get_one(Message, 1)).text == "第0句"
+    assert await rotate.rotate(any_database) == 0
+
+
+async def test_rows_written_meanwhile_are_neither_lost_nor_touched(
+    any_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotate, "BATCH", 2)
+    crypto.install(KeyRing.parse(OLD))
+    await fill(any_database, rows=5)
+    crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
+
+    async def write_on() -> None:
+        for number in range(10):
+            async with any_database.write() as session:
+                contact = await make_contact(session, now=NOW)
+                await make_message(session, contact, now=NOW, text=f"后来第{number}句")
+
+    changed, _ = await asyncio.gather(rotate.rotate(any_database), write_on())
+    assert changed >= 5 * 5
+    assert await key_ids(any_database) == {"new"}
+    async with any_database.read() as session:
+        texts = set(await session.scalars(select(Message.text)))
+    assert texts == {f"第{n}句" for n in range(5)} | {f"后来第{n}句" for n in range(10)}
+
+
+async def test_a_field_under_an_unknown_key_stops_it_and_changes_nothing_of_its_batch(
+    any_database: Database,
+) -> None:
+    crypto.install(KeyRing.parse(OLD))
+    await fill(any_database)
+    crypto.install(KeyRing.parse(NEW))
+    with pytest.raises(Undecipherable):
+        await rotate.rotate(any_database)
+    assert await key_ids(any_database) == {"old"}
