@@ -8,13 +8,12 @@ from pathlib import Path
 
 import httpx2
 import structlog
-from knowledge.decision import Thresholds
-from knowledge.retrieval import Retriever, documents_of
 
 import knowledge
 from bot.channels.alerts import make_alert_sender
 from bot.channels.callbacks import Callbacks
 from bot.channels.handover import Handover
+from bot.channels.http import make_http
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
 from bot.config import Mode, Settings, WechatAccount
@@ -43,16 +42,18 @@ from bot.simulator.driver import WechatCredentials, WechatDriver
 from bot.simulator.parents import ParentSimulator
 from bot.simulator.platform import FakePlatform
 from handlers import FALLBACK, HANDLERS
+from knowledge.decision import Thresholds
+from knowledge.documents import entry_documents, offtopic_messages
 from knowledge.encoder import load_encoder
 from knowledge.errors import KnowledgeError
 from knowledge.loader import load_handbook
+from knowledge.retrieval import Retriever
 
 log = structlog.get_logger(__name__)
 
 HANDBOOK = Path(knowledge.__file__).parent / "handbook"
 SIMULATOR = "simulator"
 SIMULATOR_PATH = "/simulator/platform"
-API_TIMEOUT = httpx2.Timeout(10.0, connect=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,20 @@ class House:
         await self.services.database.close()
 
 
-def build(settings: Settings, clock: Clock | None = None) -> House:
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    answers: Answers | None = None,
+    screen: Screen | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> House:
     """Build a house from settings; nothing is opened yet and the tables are not touched.
+
+    Args:
+        answers: instead of the packaged handbook and encoder (tests).
+        screen: instead of the packaged rules (tests).
+        transport: instead of the network, for every call to a platform (tests).
 
     Raises:
         ConfigInvalid: live mode with unsigned crisis phrases, a broken key ring or account.
@@ -105,24 +118,29 @@ def build(settings: Settings, clock: Clock | None = None) -> House:
         mode=settings.mode.value,
         phrases=load_phrases(),
         lines=Lines(),
-        screen=Screen(keep=settings.data_dir / "rules-last-good"),
+        screen=screen or Screen(keep=settings.data_dir / "rules-last-good"),
         policy=_policy(settings),
         live=live,
         bell=bell,
-        answers=make_answers(settings),
+        answers=answers or make_answers(settings),
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
     )
     simulator = _simulator(settings, platform, clock) if platform else None
-    return _assemble(settings, replace(services, simulator=simulator), platform)
+    return _assemble(settings, replace(services, simulator=simulator), platform, transport)
 
 
-def _assemble(settings: Settings, services: Services, platform: FakePlatform | None) -> House:
+def _assemble(
+    settings: Settings,
+    services: Services,
+    platform: FakePlatform | None,
+    transport: httpx2.AsyncBaseTransport | None,
+) -> House:
     clock = services.clock
     inbox = Inbox(services.database, clock, services.screen, services.policy, services.bell)
     router = Router(services, HANDLERS, FALLBACK)
-    channels = _channels(settings, services)
-    senders = _senders(settings, clock)
+    channels = _channels(settings, services, transport)
+    senders = _senders(settings, clock, transport)
     handover = Handover(services)
     deliverer = Deliverer(services, router, channels, senders)
     registry = JobRegistry()
@@ -162,7 +180,10 @@ def make_answers(settings: Settings) -> Answers:
         log.error("encoder_unusable", problem=str(error))
         encoder = None
     retriever = Retriever.build(
-        documents_of(handbook.entries.values()), encoder, cache_dir=settings.data_dir / "index"
+        entry_documents(handbook.entries.values()),
+        encoder,
+        cache_dir=settings.data_dir / "index",
+        background=offtopic_messages(),
     )
     if retriever.degraded:
         log.error("retrieval_degraded", problem=retriever.degraded)
@@ -208,11 +229,9 @@ def _address(settings: Settings, value: str) -> str:
     return f"http://127.0.0.1:{settings.port}{SIMULATOR_PATH}{rest}"
 
 
-def _http() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=API_TIMEOUT, trust_env=False)
-
-
-def _channels(settings: Settings, services: Services) -> dict[tuple[str, str], Channel]:
+def _channels(
+    settings: Settings, services: Services, transport: httpx2.AsyncBaseTransport | None
+) -> dict[tuple[str, str], Channel]:
     tokens = DatabaseTokens(services.database, services.clock)
     channels: dict[tuple[str, str], Channel] = {}
     for name, account in settings.wechat.items():
@@ -223,7 +242,7 @@ def _channels(settings: Settings, services: Services) -> dict[tuple[str, str], C
             api_base=_address(settings, account.api_base),
             tokens=tokens,
             clock=services.clock,
-            http=_http(),
+            http=make_http(),
         )
         channels["wechat", name] = WechatChannel(
             name,
@@ -239,14 +258,16 @@ def _channels(settings: Settings, services: Services) -> dict[tuple[str, str], C
     return channels
 
 
-def _senders(settings: Settings, clock: Clock) -> dict[str, AlertSender]:
+def _senders(
+    settings: Settings, clock: Clock, transport: httpx2.AsyncBaseTransport | None
+) -> dict[str, AlertSender]:
     return {
         name: make_alert_sender(
             name,
             kind=alert.kind,
             url=_address(settings, alert.url.get_secret_value()),
             secret=alert.secret.get_secret_value(),
-            http=_http(),
+            http=make_http(),
             clock=clock,
         )
         for name, alert in settings.alert.items()

@@ -53,6 +53,11 @@ class Decision:
     entry: str | None
     candidates: tuple[Hit, ...]
 
+    @property
+    def score(self) -> float:
+        """The score of what came nearest, 0 for nothing."""
+        return self.candidates[0].score if self.candidates else 0.0
+
 
 def decide(hits: Sequence[Hit], thresholds: Thresholds | None = None) -> Decision:
     """Choose between answering, offering up to three entries, and abstaining."""

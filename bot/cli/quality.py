@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 from knowledge.evaluation import evaluate_search
-from knowledge.risk.evaluate import evaluate_rows
 
 from bot import logs
 from bot.cli import jsonl
 from bot.config import load_settings
+from bot.core.errors import InputInvalid
 from knowledge.encoder import load_encoder
+from knowledge.risk.evaluate import evaluate_rows
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,17 +23,22 @@ app = typer.Typer(no_args_is_help=True)
 def search(
     corpus: Annotated[Path, typer.Option(help='rows of {"id", "text"}')],
     queries: Annotated[Path, typer.Option(help='rows of {"text", "id"}')],
-    ranks: Annotated[Path | None, typer.Option(help="write the top ten ids per query")] = None,
+    ranks: Annotated[
+        Path | None, typer.Option(help="write the top ten ids of each query, one JSON list a line")
+    ] = None,
 ) -> None:
     """Index a corpus with the live retriever and rank queries against it."""
     logs.configure("ERROR")
     setting = load_settings(secret_keys="unused").encoder
     encoder = None if setting == "none" else load_encoder(setting)
-    result, top = evaluate_search(list(jsonl.read(corpus)), list(jsonl.read(queries)), encoder)
+    try:
+        report = evaluate_search(jsonl.read(corpus), jsonl.read(queries), encoder)
+    except (KeyError, ValueError) as error:
+        raise InputInvalid(f"{queries.name} or {corpus.name}: {error}") from None
     if ranks is not None:
-        lines = [json.dumps(row, ensure_ascii=False) for row in top]
+        lines = [json.dumps(list(ids), ensure_ascii=False) for ids in report.ranks]
         ranks.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    jsonl.write(result)
+    jsonl.write(dict(report.figures))
 
 
 @app.command("risk")
