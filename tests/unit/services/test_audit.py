@@ -1,23 +1,22 @@
 """The audit trail's chain: what was changed, taken out or slipped in is found."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from fresh_tables import NOW, fresh_tables
 from sqlalchemy import delete, select, update
 
 from bot.db.engine import Database
 from bot.db.models import AuditEntry
 from bot.services import audit
 
+NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with fresh_tables(tmp_path) as opened:
-        yield opened
+def database(any_database: Database) -> Database:
+    """The tables, once on each engine."""
+    return any_database
 
 
 async def _fill(database: Database, count: int = 5) -> None:

@@ -1,10 +1,9 @@
 """Who sees how much of a case, and how a message is cut where words fired."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from fresh_tables import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,8 @@ from bot.services import desk
 from bot.services.desk import SUMMARY, TEXT
 from bot.services.dossier import split
 from bot.services.staff import StaffView
+
+NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 
 DISTRICT, SCHOOL_A, SCHOOL_B = 1, 2, 5
 EVERYWHERE = frozenset(range(1, 10))

@@ -2,22 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from fresh_tables import NOW, fresh_tables
 
 from bot.core.clock import FixedClock
 from bot.db.engine import Database
 from bot.services import live
 from bot.services.live import QUEUE_SIZE, LiveEvent, LiveEvents
 
+NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with fresh_tables(tmp_path) as opened:
-        yield opened
+def database(any_database: Database) -> Database:
+    """The tables, once on each engine."""
+    return any_database
 
 
 @pytest.fixture

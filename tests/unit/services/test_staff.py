@@ -1,21 +1,23 @@
 """Accounts, signing in, the brake on guessing, and roles by place."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
-from pathlib import Path
+import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from fresh_tables import NOW, RING, fresh_tables
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot.core.errors import InputInvalid, NotFound
+from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Login, Staff
 from bot.services import passwords, places, staff
 from bot.services.staff import BRAKES, Brake, SignedIn, SignInRefused, SignInSlowed
+
+NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+RING = KeyRing.parse(f"k1:{base64.b64encode(bytes(32)).decode()}")
 
 
 @pytest.fixture(autouse=True)
@@ -26,12 +28,6 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
     monkeypatch.setattr(passwords, "_argon2", quick)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with fresh_tables(tmp_path) as opened:
-        yield opened
 
 
 async def _create(database: Database, login: str = "lin.jing") -> str:
