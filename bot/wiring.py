@@ -242,7 +242,7 @@ def _channels(
             api_base=_address(settings, account.api_base),
             tokens=tokens,
             clock=services.clock,
-            http=make_http(),
+            http=make_http(transport),
         )
         channels["wechat", name] = WechatChannel(
             name,
@@ -267,7 +267,7 @@ def _senders(
             kind=alert.kind,
             url=_address(settings, alert.url.get_secret_value()),
             secret=alert.secret.get_secret_value(),
-            http=make_http(),
+            http=make_http(transport),
             clock=clock,
         )
         for name, alert in settings.alert.items()
