@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.db.models import AuditEntry
 
 GENESIS = "0" * 64
+VERIFY_BATCH = 500
 _ADVISORY_LOCK = 7_309_266
 
 
@@ -75,10 +76,14 @@ async def record(
 
 async def verify(session: AsyncSession) -> int | None:
     """Return the id of the first entry that does not fit the chain; None when all fit."""
-    previous = GENESIS
-    entries = select(AuditEntry).order_by(AuditEntry.id).execution_options(yield_per=500)
-    async for entry in await session.stream_scalars(entries):
-        if entry.previous_hash != previous or entry.hash != _digest(entry):
-            return entry.id
-        previous = entry.hash
-    return None
+    previous, last_id = GENESIS, 0
+    while True:
+        query = select(AuditEntry).where(AuditEntry.id > last_id).order_by(AuditEntry.id)
+        entries = (await session.scalars(query.limit(VERIFY_BATCH))).all()
+        for entry in entries:
+            if entry.previous_hash != previous or entry.hash != _digest(entry):
+                return entry.id
+            previous, last_id = entry.hash, entry.id
+        if len(entries) < VERIFY_BATCH:
+            return None
+        session.expunge_all()

@@ -38,7 +38,8 @@ async def _verify(database: Database) -> int | None:
         return await audit.verify(session)
 
 
-async def test_an_untouched_trail_fits(database: Database) -> None:
+async def test_an_untouched_trail_fits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "VERIFY_BATCH", 2)
     await _fill(database)
     assert await _verify(database) is None
     async with database.read() as session:
