@@ -4,7 +4,6 @@ The whole running house is in `house.py`; its fixture `home` is loaded from here
 """
 
 import asyncio
-import base64
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from factories import SCENE
+from house import KEYS, PARENT, Home, Houses
 from sqlalchemy import URL, make_url, text
 
 from bot.core.clock import FixedClock
@@ -25,9 +26,16 @@ POSTGRESQL_URL = os.environ.get("XINQING_TEST_POSTGRESQL_URL", "")
 needs_postgresql = pytest.mark.skipif(
     not POSTGRESQL_URL, reason="XINQING_TEST_POSTGRESQL_URL is not set"
 )
-KEYS = f"k1:{base64.b64encode(bytes(range(32))).decode()}"
 # A Sunday, 23:40 in China: no school, no office, hardly any line open.
 NIGHT = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is set on this machine out of the tests."""
+    for name in os.environ:
+        if name.startswith("XINQING_") and name != "XINQING_TEST_POSTGRESQL_URL":
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
@@ -124,3 +132,30 @@ async def any_database(any_url: str, ring: crypto.KeyRing) -> AsyncIterator[Data
     made = Database(make_engine(any_url, synchronous="NORMAL"))
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def houses(
+    migrated: Path, tmp_path: Path, clock: FixedClock, ring: crypto.KeyRing
+) -> AsyncIterator[Houses]:
+    """Builds homes on the test's own database; see `house.py`."""
+    made = Houses(migrated, tmp_path, clock)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def home(houses: Houses) -> Home:
+    """A running house with nobody on duty, at 23:40."""
+    return await houses.make()
+
+
+@pytest.fixture
+async def staffed(home: Home) -> Home:
+    """The same with the school's counselor on duty, and a parent of the class."""
+    await home.on_duty()
+    await home.driver.follow(PARENT, SCENE)
+    await home.house.handover.flush()
+    await home.work()
+    home.platform.sent.clear()
+    return home
