@@ -8,6 +8,7 @@ the inbox for the sweep.
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -114,8 +115,8 @@ class Callbacks:
             return PlainTextResponse("", status_code=503)
         try:
             routed = await self._answer(channel, receipt)
-        except Exception as error:
-            log.error("route_failed", message=receipt.message_id, error=type(error).__name__)
+        except Exception:
+            # Logged where the work ended; the message is stored, so it is acknowledged.
             routed = None
         reply = routed.passive if routed else None
         response = _response(channel.passive(callback, incoming, reply))
@@ -134,8 +135,15 @@ class Callbacks:
         slot = PassiveSlot()
         task = asyncio.create_task(self._router.route(receipt.message_id, receipt.contact_id, slot))
         self._running[receipt.message_id] = task
-        task.add_done_callback(lambda _: self._running.pop(receipt.message_id, None))
+        task.add_done_callback(partial(self._finished, receipt.message_id))
         return await wait(task, slot, channel.passive_seconds)
+
+    def _finished(self, message_id: int, task: asyncio.Task[Routed]) -> None:
+        self._running.pop(message_id, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Whoever waited may have left by now; the sweep routes the message again.
+            log.error("route_failed", message=message_id, error=type(error).__name__)
 
 
 def _response(answer: CallbackAnswer) -> Response:
