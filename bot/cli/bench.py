@@ -1,5 +1,61 @@
 """`xinqing bench`: speed, measured from outside; one JSON object each."""
 
+import asyncio
+from typing import Annotated
+
 import typer
 
+from bot.bench.alerts import bench_alerts
+from bot.bench.callbacks import bench_callbacks
+from bot.bench.loss import bench_loss
+from bot.bench.search import bench_search
+from bot.bench.start import bench_start
+from bot.cli import jsonl
+
 app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def callbacks(
+    processes: Annotated[int, typer.Option(min=1, max=16, help="web processes")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, help="length of each measurement")] = 20.0,
+    rate: Annotated[float, typer.Option(min=1, help="callbacks a second of the steady part")] = 100,
+) -> None:
+    """Answer encrypted WeChat callbacks, beside a bare echo in the same run."""
+    jsonl.write(asyncio.run(bench_callbacks(processes=processes, seconds=seconds, rate=rate)))
+
+
+@app.command()
+def search(
+    queries: Annotated[int, typer.Option(min=100, help="different questions")] = 1000,
+) -> None:
+    """Search the handbook, one question after the other."""
+    jsonl.write(bench_search(queries))
+
+
+@app.command()
+def start(
+    runs: Annotated[int, typer.Option(min=1, help="starts after the first one")] = 3,
+) -> None:
+    """Start the service and wait for the first correct answer."""
+    jsonl.write(asyncio.run(bench_start(runs)))
+
+
+@app.command()
+def alerts(
+    messages: Annotated[int, typer.Option(min=10, help="risk messages, each a new case")] = 120,
+    rate: Annotated[float, typer.Option(min=0, help="other callbacks a second meanwhile")] = 20,
+) -> None:
+    """Follow risk messages to the counselors' page and to the duty group."""
+    jsonl.write(asyncio.run(bench_alerts(messages, rate)))
+
+
+@app.command()
+def loss(
+    callbacks: Annotated[int, typer.Option(min=30, help="different messages")] = 2000,
+    kills: Annotated[int, typer.Option(min=0, help="how often the service is killed")] = 5,
+    rate: Annotated[float, typer.Option(min=1, help="messages a second")] = 30,
+    seed: Annotated[int, typer.Option(help="of who writes what, when, and of the kills")] = 1,
+) -> None:
+    """Kill the service again and again and count what was lost or doubled."""
+    jsonl.write(asyncio.run(bench_loss(callbacks=callbacks, kills=kills, rate=rate, seed=seed)))

@@ -1,0 +1,121 @@
+"""What the database says after a run: which message was stored, answered, how often, with what.
+
+Read with plain SQL from outside the service, so that a mistake in its own queries shows. Called by
+`bench callbacks` and `bench loss`.
+"""
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.db.crypto import KeyRing
+
+_MESSAGES = "SELECT id, platform_id, contact_id, state, answerable FROM message ORDER BY id"
+_DELIVERIES = (
+    "SELECT d.id, d.key, d.message_id, d.route, d.kind, d.state, d.receipt, d.body, d.case_id,"
+    " c.external_id FROM delivery d LEFT JOIN contact c ON c.id = d.contact_id ORDER BY d.id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """One stored message; `number` is the platform's id."""
+
+    id: int
+    number: str
+    contact: int
+    state: str
+    answerable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """One stored reply or alert, its words decrypted."""
+
+    id: int
+    key: str
+    message: int | None
+    route: str
+    kind: str
+    state: str
+    receipt: str
+    words: str
+    case: int | None
+    openid: str | None
+
+    @property
+    def first(self) -> bool:
+        """Say whether this is the first reply of an outcome."""
+        return self.message is not None and self.key == f"message:{self.message}:0"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Messages, replies and alerts of one database.
+
+    Args:
+        screened: assessments per message id.
+        cased: ids of messages that stand in a case's timeline.
+    """
+
+    messages: Sequence[StoredMessage]
+    deliveries: Sequence[StoredDelivery]
+    screened: Counter[int]
+    cased: frozenset[int]
+
+    @classmethod
+    def read(cls, database: Path, secret_keys: str) -> "Ledger":
+        """Read everything in one transaction."""
+        ring = KeyRing.parse(secret_keys)
+        with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+            connection.execute("BEGIN")
+            messages = [
+                StoredMessage(row[0], row[1], row[2], row[3], bool(row[4]))
+                for row in connection.execute(_MESSAGES)
+            ]
+            deliveries = [_delivery(row, ring) for row in connection.execute(_DELIVERIES)]
+            screened = connection.execute("SELECT message_id FROM assessment").fetchall()
+            cased = connection.execute(
+                "SELECT message_id FROM case_event WHERE message_id IS NOT NULL"
+            ).fetchall()
+        return cls(
+            messages,
+            deliveries,
+            Counter(row[0] for row in screened),
+            frozenset(row[0] for row in cased),
+        )
+
+    def by_number(self) -> dict[str, list[StoredMessage]]:
+        """Return the rows of each platform id; more than one would be a doubled message."""
+        found: dict[str, list[StoredMessage]] = {}
+        for message in self.messages:
+            found.setdefault(message.number, []).append(message)
+        return found
+
+    def replies(self) -> dict[int, list[StoredDelivery]]:
+        """Return the first replies of each message id; more than one would be a second answer."""
+        found: dict[int, list[StoredDelivery]] = {}
+        for delivery in self.deliveries:
+            if delivery.first and delivery.message is not None:
+                found.setdefault(delivery.message, []).append(delivery)
+        return found
+
+
+def _delivery(row: tuple[object, ...], ring: KeyRing) -> StoredDelivery:
+    identity, key, message, route, kind, state, receipt, body, case, openid = row
+    words = ring.decrypt(str(body), purpose="delivery.body")
+    return StoredDelivery(
+        int(str(identity)),
+        str(key),
+        None if message is None else int(str(message)),
+        str(route),
+        str(kind),
+        str(state),
+        str(receipt),
+        words,
+        None if case is None else int(str(case)),
+        None if openid is None else str(openid),
+    )

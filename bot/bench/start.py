@@ -1,0 +1,62 @@
+"""`xinqing bench start`: from the start of the process to the first correct answer.
+
+Called by `bot.cli.bench`. The first start after `xinqing setup` builds the index, later ones read
+it; both are shown.
+"""
+
+import asyncio
+import time
+
+import httpx2
+
+from bot.bench.load import Connection
+from bot.bench.measure import machine
+from bot.bench.processes import HOST
+from bot.bench.questions import questions
+from bot.bench.stage import Stage, harmless, open_stage
+from bot.simulator.driver import ServiceBroken
+
+PERSON = "oBenchStart"
+PAUSE_SECONDS = 0.02
+GIVE_UP_SECONDS = 120.0
+SEED = 20261122
+
+
+async def bench_start(runs: int) -> dict[str, object]:
+    """Start once, then so many times again, and return seconds and memory."""
+    words = harmless(questions().stream(SEED))
+    async with open_stage() as stage:
+        first = await _start(stage, next(words))
+        later = [await _start(stage, next(words)) for _ in range(runs)]
+    return {
+        "bench": "start",
+        "first": first,
+        "later": later,
+        "worst_later_seconds": max(run["seconds"] for run in later),
+        "machine": machine(),
+    }
+
+
+async def _start(stage: Stage, question: str) -> dict[str, float]:
+    """Start the service, ask until it answers with words, and stop it."""
+    ready = stage.prepare_one(PERSON, question)
+    connection = Connection(HOST, stage.house.port)
+    start = time.perf_counter()
+    stage.house.process.start()
+    while time.perf_counter() - start < GIVE_UP_SECONDS:
+        status, body = await connection.post(ready.wire)
+        if status == 200 and _words(stage, body):
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+    seconds = time.perf_counter() - start
+    memory = stage.house.process.memory_mb() or 0.0
+    await connection.close()
+    await asyncio.to_thread(stage.house.process.stop)
+    return {"seconds": round(seconds, 2), "memory_mb": memory}
+
+
+def _words(stage: Stage, body: bytes) -> str | None:
+    try:
+        return stage.wechat.read_answer(httpx2.Response(200, content=body))
+    except ServiceBroken:
+        return None
