@@ -13,7 +13,17 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 REFUSED = frozenset({"text", "body", "content", "name", "phone", "words", "question", "openid"})
-NOISY = ("httpx2", "httpcore2", "sqlalchemy", "aiosqlite", "uvicorn.access", "wechatpy", "asyncio")
+NOISY = (
+    "httpx2",
+    "httpcore2",
+    "sqlalchemy",
+    "aiosqlite",
+    "alembic",
+    "bm25s",
+    "uvicorn.access",
+    "wechatpy",
+    "asyncio",
+)
 
 
 def _refuse_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

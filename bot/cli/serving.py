@@ -42,10 +42,9 @@ def serve(
     if workers > 1:
         _serve_many(settings, workers)
         return
-    server = uvicorn.Server(_uvicorn(settings))
+    config = _uvicorn(settings)
     status: list[int] = []
-    if once_ready:
-        server = _Once(_uvicorn(settings), once_ready, status.append)
+    server = _Once(config, once_ready, status.append) if once_ready else uvicorn.Server(config)
     if settings.mode is Mode.DEMO and not once_ready:
         _print_pages(settings)
     server.run()
