@@ -17,6 +17,7 @@ from knowledge.risk.rules import Combo, Rule, RuleSet, load_rules
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 _WEAK_IN_ONE, _WEAK_IN_DAY = 3, 3
+_EXCEPTION = 24  # characters between a finding and the words that excuse it
 _MAX_TURNS = 10
 
 
@@ -110,8 +111,8 @@ def _softened(finding: _Finding, reader: Reader) -> _Finding:
 
 
 def _near(patterns: Iterable[int], finding: _Finding, reader: Reader) -> bool:
-    """Tell whether one of the patterns stands within 60 characters of the finding."""
-    low, high = finding.run[0][0] - match.WINDOW, finding.run[-1][1] + match.WINDOW
+    """Tell whether one of the patterns stands within reach of the finding."""
+    low, high = finding.run[0][0] - _EXCEPTION, finding.run[-1][1] + _EXCEPTION
     present = reader.found.places.keys()
     for number in patterns:
         pattern = reader.rules.patterns[number]
@@ -166,9 +167,7 @@ def _assessment(
     )
 
 
-def _categories(
-    reading: _Reading, ranked: list[_Finding], combos: list[Combo]
-) -> tuple[str, ...]:
+def _categories(reading: _Reading, ranked: list[_Finding], combos: list[Combo]) -> tuple[str, ...]:
     rows = [(finding.level.rank, finding.rule.category) for finding in ranked]
     rows += [(combo.level.rank, combo.category) for combo in combos]
     rows.sort(key=lambda row: -row[0])

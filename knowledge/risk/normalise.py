@@ -20,7 +20,10 @@ GAP, COMMA, STOP, TURN = 1, 2, 3, 4
 _COMMAS = set("，,、；;：:")
 _STOPS = set("。！？!?…\n\r")
 # One character for one character, so that offsets survive. Gender is dropped: rules say 他 only.
-_DIALECT = str.maketrans("她妳您唔佢冇嘅咗喺睇畀嚟𠝹鎅喇啦咯嘞喽俺弗勿吾侬亖", "他你你不他没的了在看给来割割了了了了了我不不我你死")
+_DIALECT = str.maketrans(
+    "她妳您唔佢冇嘅咗喺睇畀嚟𠝹鎅喇啦咯嘞喽俺弗勿吾侬亖",
+    "他你你不他没的了在看给来割割了了了了了我不不我你死",
+)
 _SIMPLIFY = OpenCC("t2s")
 
 
@@ -133,6 +136,8 @@ def _variants(char: str) -> str:
 @lru_cache(maxsize=8192)
 def _kept(char: str) -> bool:
     """Tell whether the character carries meaning: letter, digit or emoji."""
+    if char == _TITLE:
+        return True
     category = unicodedata.category(char)
     if category == "So":
         return char >= "\U0001f000" or char in _SMALL_EMOJI
@@ -141,6 +146,7 @@ def _kept(char: str) -> bool:
 
 _MEANING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"}
 _SMALL_EMOJI = set("☠⚰✂⛓")
+_TITLE = "《"  # kept, because a title tells that a film or a book is spoken of
 
 
 @lru_cache(maxsize=1024)
