@@ -1,5 +1,6 @@
 """Dockerfile and compose.yaml can't run in the tests; they are read and held to the settings."""
 
+import json
 import re
 from typing import Any
 
@@ -80,8 +81,11 @@ def test_ports_agree() -> None:
 def test_health_check_asks_the_health_route() -> None:
     # The route is a constant of bot.app, which tests/web asks over HTTP.
     assert 'Route("/health"' in (ROOT / "bot" / "app.py").read_text(encoding="utf-8")
-    assert "/health" in _argument("HEALTHCHECK")
-    assert "XINQING_PORT" in _argument("HEALTHCHECK")
+    program, flag, code = json.loads(_argument("HEALTHCHECK").split("CMD", 1)[1])
+    assert (program, flag) == ("python", "-c")
+    compile(code, "HEALTHCHECK", "exec")
+    assert "/health" in code
+    assert "XINQING_PORT" in code
 
 
 @pytest.mark.parametrize("service", ["setup", "app", "setup-postgresql", "web", "worker"])
@@ -97,7 +101,7 @@ def test_default_is_one_service_on_sqlite() -> None:
         name for name, service in _compose()["services"].items() if not service.get("profiles")
     }
     assert started == {"setup", "app"}
-    assert "environment" not in _compose()["services"]["app"]
+    assert "XINQING_DATABASE_URL" not in _compose()["services"]["app"]["environment"]
 
 
 def test_postgresql_profile_has_a_worker_of_its_own() -> None:
