@@ -1,7 +1,8 @@
 """Take pictures of the pages for the docs: simulator and desk, phone and desktop width.
 
 Against a running demonstration: `python scripts/screenshots.py http://127.0.0.1:8600 LOGIN`, with
-the password in XINQING_SCREENSHOT_PASSWORD. It writes into the demonstration's conversation.
+the password in XINQING_SCREENSHOT_PASSWORD. A one-time password is changed (and printed). It
+writes into the demonstration's conversation.
 """
 
 import argparse
@@ -13,6 +14,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
+# A parent for each width: after the first round the bot is silent towards the first one.
+PARENTS = {"phone": "demo-grandmother", "desktop": "demo-mother"}
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -30,7 +33,7 @@ def main() -> int:
     """Read the arguments and take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="address of the demonstration")
-    parser.add_argument("login", help="login name of a counselor whose password is changed")
+    parser.add_argument("login", help="login name of a counselor")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     arguments = parser.parse_args()
     password = os.environ.get("XINQING_SCREENSHOT_PASSWORD", "")
@@ -43,7 +46,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         for name, (width, height) in WIDTHS.items():
             shots = Shots(browser, arguments.base, arguments.out, name, width, height)
-            shots.take(arguments.login, password)
+            password = shots.take(arguments.login, password)
         browser.close()
     return 0
 
@@ -58,28 +61,44 @@ class Shots:
             base_url=base, viewport={"width": width, "height": height}, locale="zh-CN"
         )
         self._page: Page = context.new_page()
+        self._page.on("console", lambda message: print("console:", message.type, message.text))
         self._out = out
         self._name = name
 
-    def take(self, login: str, password: str) -> None:
-        """Take all pictures."""
+    def take(self, login: str, password: str) -> str:
+        """Take all pictures and return the password in force."""
         self._simulator()
         self._page.goto("/login?next=/desk")
         self._shot("login")
         self._page.fill("#login", login)
         self._page.fill("#password", password)
         self._page.click("main button[type=submit]")
-        self._page.wait_for_url("**/desk")
+        self._page.wait_for_load_state()
+        if self._page.url.endswith("/password"):
+            password = self._change(password)
+        self._page.goto("/desk")
         self._shot("desk")
         self._case()
         self._page.goto("/")
         self._shot("start")
         self._page.goto("/handbook/T06-01")
         self._shot("entry")
+        return password
+
+    def _change(self, old: str) -> str:
+        new = f"{old}-changed"
+        self._shot("password")
+        for field, value in (("#old", old), ("#new", new), ("#again", new)):
+            self._page.fill(field, value)
+        self._page.click("main button[type=submit]")
+        self._page.wait_for_url("**/desk")
+        print(f"new password: {new}")
+        return new
 
     def _simulator(self) -> None:
         page = self._page
         page.goto("/simulator")
+        page.select_option("#parent", PARENTS[self._name])
         for number, text in enumerate((QUESTION, DANGER), 1):
             page.fill("#text", text)
             page.press("#text", "Enter")

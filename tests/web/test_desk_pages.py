@@ -132,7 +132,7 @@ async def test_take_write_hand_back_close(world: World, browser: Browser) -> Non
         browser, world, "counselor", case_id, "close", reason="safe_with_plan", note="已面谈"
     )
     assert status == 303
-    assert "目前安全,已有安全计划" in page
+    assert "目前安全，已有安全计划" in page
     assert "已面谈" in page
     async with world.services.database.read() as session:
         case = await session.get_one(Case, case_id)
@@ -224,7 +224,7 @@ async def test_failed_deliveries_are_not_glossed_over(world: World, browser: Bro
         row.state, row.reason = "failed", "ChannelRefused: 45015"
         (await session.get_one(Case, case_id)).phone_now = True
     page = (await browser("counselor").get(f"/desk/cases/{case_id}")).text
-    assert "失败:平台拒收 45015" in page
+    assert "失败：平台拒收 45015" in page
     assert "现在就打电话" in page
 
 

@@ -21,9 +21,9 @@
     }
   }
   function status(code) {
-    if (code === 401) trouble('登录已过期,这一页不再更新!', true);
-    else if (code === 403 || code === 404) trouble('这个个案已不在你的权限范围内,这一页不再更新。');
-    else if (code >= 400) trouble('服务器出错,这一页没有更新,正在重试。紧急情况请直接打电话。');
+    if (code === 401) trouble('登录已过期，这一页不再更新！', true);
+    else if (code === 403 || code === 404) trouble('这个个案已不在你的权限范围内，这一页不再更新。');
+    else if (code >= 400) trouble('服务器出错，这一页没有更新，正在重试。紧急情况请直接打电话。');
     else trouble('');
   }
   document.addEventListener('htmx:after:request', (e) => {
@@ -31,7 +31,7 @@
     if (response) status(response.status);
   });
   document.addEventListener('htmx:error', () =>
-    trouble('连不上服务器,这一页没有更新,正在重试。请检查网络。'));
+    trouble('连不上服务器，这一页没有更新，正在重试。请检查网络。'));
 
   function lasting(ms) {
     const s = Math.max(0, Math.floor(ms / 1000));
@@ -62,7 +62,7 @@
     }
   }
   function showSound() {
-    soundButton.textContent = soundOn() ? '提示音:开' : '提示音:关';
+    soundButton.textContent = soundOn() ? '提示音：开' : '提示音：关';
     soundButton.setAttribute('aria-pressed', String(soundOn()));
   }
   if (soundButton) {
@@ -125,7 +125,7 @@
     const measure = () => {
       const used = new TextEncoder().encode(text.value).length;
       const left = Math.floor((limit - used) / 3);
-      count.textContent = left >= 0 ? '还能写约' + left + '个汉字 · Ctrl+Enter 发送' : '太长了,请删去约' + -left + '个汉字';
+      count.textContent = left >= 0 ? '还能写约' + left + '个汉字 · Ctrl+Enter 发送' : '太长了，请删去约' + -left + '个汉字';
       count.classList.toggle('text-danger', left < 0);
     };
     text.addEventListener('input', measure);

@@ -49,9 +49,10 @@
       const response = await fetch(path, { method: 'POST', body });
       if (!response.ok) throw new Error(String(response.status));
       const reply = (await response.json()).reply;
-      if (reply) add(parent, { side: 'theirs', text: reply });
+      add(parent, reply ? { side: 'theirs', text: reply }
+        : { side: 'system', text: '已送达。没有当场的自动回复：老师接管时由老师回复。' });
     } catch (error) {
-      const stale = error.message === '403' ? '这一页放得太久了,请刷新后再试。' : '该服务号暂时无法提供服务,请稍后再试。';
+      const stale = error.message === '403' ? '这一页放得太久了，请刷新后再试。' : '该服务号暂时无法提供服务，请稍后再试。';
       add(parent, { side: 'system', text: stale });
     } finally {
       busy(-1);
@@ -64,7 +65,7 @@
     const option = who.selectedOptions[0];
     document.getElementById('about').textContent = option.dataset.about;
     chat.replaceChildren();
-    if (!lines().length) lines().push({ side: 'system', text: '你现在是「' + option.dataset.name + '」。写一句,或点一句例句。' });
+    if (!lines().length) lines().push({ side: 'system', text: '你现在是「' + option.dataset.name + '」。写一句，或点一句例句。' });
     lines().forEach(draw);
     if (stream) stream.close();
     const parent = who.value;

@@ -1,0 +1,202 @@
+"""The desk and the simulator in a real Chromium: live changes, focus, typed words, no violation."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import uvicorn
+from desk_world import World
+from playwright.async_api import Browser, Page, async_playwright, expect
+from starlette.applications import Starlette
+
+from bot.services import cases, conversations
+from bot.web.guard import LOGIN_COOKIE
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+Open = Callable[..., Awaitable[Page]]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+]
+
+
+@pytest.fixture
+async def address(app: Starlette) -> AsyncIterator[str]:
+    """The pages behind a real server."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser without a window."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_page(world: World, address: str, chromium: Browser) -> AsyncIterator[Open]:
+    """Open a page as somebody; at the end the console must have been silent."""
+    complaints: list[str] = []
+
+    async def open_one(path: str, login: str | None = None, *, width: int = 1280) -> Page:
+        context = await chromium.new_context(
+            base_url=address, viewport={"width": width, "height": 860}, locale="zh-CN"
+        )
+        if login is not None:
+            await context.add_cookies(
+                [{"name": LOGIN_COOKIE, "value": world.tokens[login], "url": address}]
+            )
+        page = await context.new_page()
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(path)
+        return page
+
+    yield open_one
+    # The browser logs a refusal that a test provokes; scripts and the policy must be silent.
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+
+
+async def test_a_new_case_appears_within_a_second_also_in_a_hidden_tab(
+    world: World, open_page: Open
+) -> None:
+    page = await open_page("/desk", "counselor")
+    await expect(page.get_by_text("现在没有人在等")).to_be_visible()
+    await _listening(world, 1)
+    await page.evaluate(
+        """() => {
+            Object.defineProperty(document, 'hidden', { get: () => true });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+    )
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await world.add_case("one", place="school_a")
+    await page.locator("#case-1").wait_for(timeout=5000)
+    assert loop.time() - started < 1.0
+    assert await page.title() == "(1) 值班台 · 心晴"
+    await world.add_case("two", place="school_a", level="3")
+    await expect(page.locator("#open-cases .case")).to_have_count(2)
+
+
+async def _listening(world: World, count: int) -> None:
+    async with asyncio.timeout(10):
+        while world.services.live.listeners < count:  # noqa: ASYNC110  # the browser's turn
+            await asyncio.sleep(0.02)
+
+
+async def test_the_focus_survives_a_refresh_and_the_keyboard_accepts(
+    world: World, open_page: Open
+) -> None:
+    await world.add_case("one", place="school_a", level="2")
+    page = await open_page("/desk", "counselor")
+    await _listening(world, 1)
+    await page.get_by_role("button", name="接手个案1").focus()
+    await world.add_case("two", place="school_a", level="3!")
+    await page.locator("#case-2").wait_for()
+    await expect(page.get_by_role("button", name="接手个案1")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/desk/cases/1?done=accept")
+    await expect(page.get_by_role("status")).to_contain_text("已接手")
+
+
+async def test_two_pages_the_slower_one_is_told(world: World, open_page: Open) -> None:
+    await world.add_case("one", place="school_a")
+    slow = await open_page("/desk/cases/1", "second_counselor")
+    await slow.route("**/live", lambda route: route.fulfill(status=204))
+    fast = await open_page("/desk/cases/1", "counselor")
+    await fast.get_by_role("button", name="接手").click()
+    await fast.wait_for_url("**done=accept")
+    await slow.get_by_role("button", name="接手").click()
+    await expect(slow.get_by_role("alert").last).to_contain_text("刚刚已经接手了这个个案")
+
+
+async def test_the_conversation_follows_and_typed_words_stay(world: World, open_page: Open) -> None:
+    case_id = await world.add_case("one", place="school_a")
+    contact, me = world.contacts["one"], world.staff["counselor"].id
+    async with world.services.database.write() as session:
+        await cases.accept(session, case_id=case_id, staff_id=me, now=world.now)
+        await conversations.take(session, contact_id=contact, staff_id=me, now=world.now)
+    page = await open_page(f"/desk/cases/{case_id}", "counselor")
+    await _listening(world, 1)
+    await page.fill("#text", "写到一半的话")
+    async with world.services.database.write() as session:
+        await conversations.write(
+            session,
+            contact_id=contact,
+            staff_id=me,
+            case_id=case_id,
+            text="从另一台电脑写的",
+            now=world.now,
+        )
+    world.services.bell.ring()
+    await expect(page.locator("#talk")).to_contain_text("从另一台电脑写的", timeout=2000)
+    assert await page.input_value("#text") == "写到一半的话"
+    world.services.clock.advance(seconds=1)
+    await page.press("#text", "Control+Enter")
+    await page.wait_for_url("**done=write**")
+    await expect(page.locator("#talk")).to_contain_text("写到一半的话")
+    assert await page.locator(".line.person").count() == 2
+
+
+async def test_an_expired_login_is_said_loudly(world: World, open_page: Open) -> None:
+    page = await open_page("/desk", "counselor")
+    await _listening(world, 1)
+    await page.route("**/desk/queue", lambda route: route.fulfill(status=401, body=""))
+    await page.evaluate("document.getElementById('live').dispatchEvent(new Event('change'))")
+    await expect(page.locator("#offline")).to_contain_text("登录已过期")
+    await page.unroute("**/desk/queue")
+    await page.evaluate("document.getElementById('live').dispatchEvent(new Event('change'))")
+    await expect(page.locator("#offline")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_nothing_is_wider_than_the_screen(world: World, open_page: Open, width: int) -> None:
+    long = "长" * 400 + "https://example.cn/" + "x" * 300
+    case_id = await world.add_case("one", place="school_a", text=long, fired="长" * 60)
+    for path, login in (
+        ("/", None),
+        ("/login", None),
+        ("/simulator", None),
+        ("/handbook/T06-01", None),
+        ("/desk", "counselor"),
+        (f"/desk/cases/{case_id}", "counselor"),
+    ):
+        page = await open_page(path, login, width=width)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, path
+
+
+async def test_the_simulator_types_answers_and_shows_alerts(open_page: Open) -> None:
+    page = await open_page("/simulator")
+    await page.get_by_role("button", name="孩子说活着没意思").click()
+    await expect(page.locator(".bubble.mine")).to_have_text("孩子说活着没意思")
+    await expect(page.locator(".bubble.theirs").last).to_contain_text("收到")
+    await page.fill("#text", "<b>粗</b>")
+    await page.press("#text", "Enter")
+    await expect(page.locator(".bubble.mine").last).to_have_text("<b>粗</b>")
+    await expect(page.locator("#alerts")).to_contain_text("等待接手")
+    await page.select_option("#parent", "demo-stranger")
+    await expect(page.locator(".bubble.mine")).to_have_count(0)
+    await page.select_option("#parent", "demo-mother")
+    await expect(page.locator(".bubble.mine")).to_have_count(2)
