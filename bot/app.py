@@ -19,6 +19,7 @@ from bot.db.migrate import current_revision, migrate, newest_revision
 from bot.simulator.wechat_server import make_fake_wechat
 from bot.upkeep import prepare, sweep_forever
 from bot.web import routes as pages
+from bot.web.errors import exception_handlers
 from bot.wiring import SIMULATOR_PATH, House
 
 log = structlog.get_logger(__name__)
@@ -35,6 +36,7 @@ def create_app(house: House) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         lifespan=_lifespan,
+        exception_handlers=exception_handlers(),
     )
     app.state.house = house
     app.state.services = house.services

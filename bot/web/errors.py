@@ -4,7 +4,8 @@
 error's type and the route, never a person's words.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from bot.web.render import Renderer
 
 log = structlog.get_logger(__name__)
 
-Handler = Callable[[Request, Exception], Awaitable[Response]]
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 
 
 def exception_handlers() -> dict[int | type[Exception], Handler]:
