@@ -145,7 +145,12 @@ class Deliverer:
         now = self._services.clock.now()
         routed = 0
         for message_id, contact_id in await self._unrouted(now - ORPHANED):
-            await self._router.route(message_id, contact_id)
+            try:
+                await self._router.route(message_id, contact_id)
+            except Exception as error:
+                # One that can't be routed may not hold up the others; it is tried again.
+                log.error("sweep_route_failed", message=message_id, error=type(error).__name__)
+                continue
             routed += 1
         await self._resend(now)
         if routed:

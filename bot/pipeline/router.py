@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 import weakref
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import ModuleType
 
 import structlog
@@ -25,6 +25,9 @@ from bot.services.container import Services
 from bot.services.handling import Context, StoredMessage, load
 
 log = structlog.get_logger(__name__)
+
+# Between the replies to one message, so that they arrive in their order.
+GAP = timedelta(seconds=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -74,27 +77,31 @@ class Router:
         if message.state != "stored" or not message.answerable:
             return await self.stored(message_id)
         outcome = await self._decide(context, message)
+        passive = slot is not None and slot.take()
         try:
-            return await self._commit(message, outcome, slot, now)
+            return await self._commit(message, outcome, passive, now)
         except Conflict:
             return await self.stored(message_id)
+        except Exception as error:
+            # What a handler wanted to have written could not be: as if the handler had failed.
+            self._log_failure(outcome.handler, message, error)
+            failed = await self._failed(context, message, outcome.handler)
+            return await self._commit(message, failed, passive, now)
 
     async def _decide(self, context: Context, message: StoredMessage) -> Outcome:
         for handler in self._handlers:
             try:
                 outcome: Outcome | None = await handler.handle(context, message)
             except Exception as error:
-                # Ids and the type only: the text of an exception may hold a parent's words.
-                log.error(
-                    "handler_failed",
-                    handler=handler.__name__,
-                    message=message.id,
-                    error=type(error).__name__,
-                )
+                self._log_failure(handler.__name__, message, error)
                 return await self._failed(context, message, handler.__name__)
             if outcome is not None:
                 return outcome
         raise LookupError("the last handler of the tuple has to answer everything")
+
+    def _log_failure(self, handler: str, message: StoredMessage, error: Exception) -> None:
+        # Ids and the type only: the text of an exception may hold a parent's words.
+        log.error("handler_failed", handler=handler, message=message.id, error=type(error).__name__)
 
     async def _failed(self, context: Context, message: StoredMessage, name: str) -> Outcome:
         outcome: Outcome = await self._fallback.handle(context, message)
@@ -105,13 +112,12 @@ class Router:
         return dataclasses.replace(outcome, effects=(*outcome.effects, alarm))
 
     async def _commit(
-        self, message: StoredMessage, outcome: Outcome, slot: PassiveSlot | None, now: datetime
+        self, message: StoredMessage, outcome: Outcome, passive: bool, now: datetime
     ) -> Routed:
         async with self._services.database.write() as session:
             contact = await self._claim(session, message.id, outcome.handler)
             for effect in outcome.effects:
                 await effect(session)
-            passive = bool(outcome.replies) and slot is not None and slot.take()
             first: int | None = None
             for number, reply in enumerate(outcome.replies):
                 delivery = await deliveries.add(
@@ -122,11 +128,12 @@ class Router:
                     now=now,
                     passive=passive and number == 0,
                     message_id=message.id,
+                    delay=number * GAP,
                 )
                 first = first if first is not None else delivery.id
         self._services.bell.ring()
         log.info("routed", message=message.id, handler=outcome.handler, **_codes(outcome))
-        if passive:
+        if passive and outcome.replies:
             return Routed(outcome.replies[0], first, outcome)
         return Routed(None, None, outcome)
 

@@ -3,7 +3,7 @@
 Called by the router (replies), by conversations (a counselor's words) and by the delivery jobs.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -38,8 +38,13 @@ async def add(
     message_id: int | None = None,
     case_id: int | None = None,
     staff_id: int | None = None,
+    delay: timedelta = timedelta(),
 ) -> Delivery:
-    """Write one delivery; unless it leaves as the passive reply, queue the job that sends it."""
+    """Write one delivery; unless it leaves as the passive reply, queue the job that sends it.
+
+    Args:
+        delay: how long to wait, so that one reply arrives behind another.
+    """
     delivery = Delivery(
         key=key,
         contact_id=contact.id,
@@ -56,12 +61,17 @@ async def add(
     session.add(delivery)
     await session.flush()
     if not passive:
-        await queue(session, contact, delivery, now=now)
+        await queue(session, contact, delivery, now=now, delay=delay)
     return delivery
 
 
 async def queue(
-    session: AsyncSession, contact: Contact, delivery: Delivery, *, now: datetime
+    session: AsyncSession,
+    contact: Contact,
+    delivery: Delivery,
+    *,
+    now: datetime,
+    delay: timedelta = timedelta(),
 ) -> None:
     """Queue the job that sends a delivery through the channel's own interface."""
     await enqueue(
@@ -70,6 +80,7 @@ async def queue(
         {"delivery": delivery.id},
         key=f"reply:{delivery.id}",
         now=now,
+        run_at=now + delay,
         lane=f"{contact.channel}:{contact.account}",
         prio=1 if delivery.kind in URGENT_KINDS else 5,
     )
