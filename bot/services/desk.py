@@ -254,6 +254,8 @@ async def place_names(
 ) -> dict[int | None, tuple[str, str]]:
     """Return kind and full name (school and class, without the district) of places."""
     wanted = [place_id for place_id in ids if place_id is not None]
+    if not wanted:
+        return {}
     found = (await session.scalars(select(Place).where(Place.id.in_(wanted)))).all()
     chain = {int(part) for place in found for part in place.path.split("/") if part}
     rows = await session.scalars(select(Place).where(Place.id.in_(chain)))
@@ -269,6 +271,8 @@ async def place_names(
 async def staff_names(session: AsyncSession, ids: Iterable[int | None]) -> dict[int, str]:
     """Return the names of members of staff."""
     wanted = [staff_id for staff_id in ids if staff_id is not None]
+    if not wanted:
+        return {}
     rows = await session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(wanted)))
     return {row.id: row.name for row in rows}
 
@@ -281,6 +285,8 @@ async def unlogged_reads(
     A page that refreshes itself shows the same case to the same person again and again: within
     ten minutes that is one read.
     """
+    if not case_ids:
+        return []
     rows = await session.scalars(
         select(AuditEntry.object_id).where(
             AuditEntry.staff_id == staff_id,

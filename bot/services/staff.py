@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.core.errors import InputInvalid, NotFound, XinqingError
 from bot.db.crypto import KeyRing
@@ -191,18 +192,20 @@ async def places_of(
     session: AsyncSession, staff_id: int, now: datetime
 ) -> dict[str, frozenset[int]]:
     """Return for each role of a person the ids of the places it covers, subtree included."""
-    below = select(StaffRole.role, Place.path).join(Place, Place.id == StaffRole.place_id)
+    below = aliased(Place)
     held = await session.execute(
-        below.where(
+        select(StaffRole.role, below.id)
+        .join(Place, Place.id == StaffRole.place_id)
+        .join(below, below.path.startswith(Place.path))
+        .where(
             StaffRole.staff_id == staff_id,
             (StaffRole.ends_at.is_(None)) | (StaffRole.ends_at > now),
         )
     )
-    found: dict[str, frozenset[int]] = {}
-    for role, path in held.all():
-        ids = await session.scalars(select(Place.id).where(Place.path.startswith(path)))
-        found[role] = found.get(role, frozenset()) | frozenset(ids)
-    return found
+    found: dict[str, set[int]] = {}
+    for role, place_id in held:
+        found.setdefault(role, set()).add(place_id)
+    return {role: frozenset(ids) for role, ids in found.items()}
 
 
 async def view(session: AsyncSession, person: Staff, now: datetime) -> StaffView:
