@@ -23,6 +23,7 @@ from bot.core.messages import IncomingMessage, Kind, Receipt
 from bot.core.privacy import clean
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message
+from bot.db.models.case import CLOSED
 from bot.services import alarms, cases, contacts
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
@@ -32,13 +33,14 @@ log = structlog.get_logger(__name__)
 
 MEMORY = timedelta(hours=24)
 MEMORY_TURNS = 10
+MEMORY_MESSAGES = 40
 UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
 MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE})
 
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What the screen knows of a contact: earlier turns, weak signs of a day, the open case."""
+    """What the screen knows of a contact: earlier turns, weak signs before them, the open case."""
 
     turns: tuple[str, ...]
     weak_signs: int
@@ -127,19 +129,25 @@ class Inbox:
         return Receipt(found[0], found[1], True, found[2], None, found[3])
 
     async def _remember(self, session: AsyncSession, contact_id: int, now: datetime) -> _Memory:
+        last = await cases.latest(session, contact_id)
+        case = last if last is not None and last.state != CLOSED else None
+        since = now - MEMORY
+        if last is not None and last.closed_at is not None:
+            # What a person has seen and closed is not held against the next message.
+            since = max(since, last.closed_at)
         rows = await session.execute(
             select(Message.text, Assessment.weak, Assessment.fresh_level)
             .join(Assessment, Assessment.message_id == Message.id)
-            .where(Message.contact_id == contact_id, Message.received_at > now - MEMORY)
+            .where(Message.contact_id == contact_id, Message.received_at > since)
             .order_by(Message.id.desc())
-            .limit(MEMORY_TURNS)
+            .limit(MEMORY_MESSAGES)
         )
         earlier = rows.all()
         return _Memory(
-            turns=tuple(row[0] for row in reversed(earlier) if row[0]),
-            weak_signs=sum(1 for row in earlier if row[1]),
+            turns=tuple(row[0] for row in reversed(earlier[:MEMORY_TURNS]) if row[0]),
+            weak_signs=sum(1 for row in earlier[MEMORY_TURNS:] if row[1]),
             recent_risk=any(row[2] in ESCALATED for row in earlier),
-            case=await cases.open_case(session, contact_id),
+            case=case,
         )
 
     def _judge(self, contact: Contact, text: str, memory: _Memory) -> Screened:

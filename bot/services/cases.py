@@ -59,6 +59,12 @@ async def open_case(session: AsyncSession, contact_id: int) -> Case | None:
     return await session.scalar(query)
 
 
+async def latest(session: AsyncSession, contact_id: int) -> Case | None:
+    """Return the newest case of a contact, open or closed."""
+    query = select(Case).where(Case.contact_id == contact_id).order_by(Case.id.desc()).limit(1)
+    return await session.scalar(query)
+
+
 async def any_of(session: AsyncSession, contact_id: int) -> bool:
     """Say whether a contact has a case of level 2 or above, open or closed."""
     query = select(Case.id).where(Case.contact_id == contact_id, Case.level.in_(ESCALATED))

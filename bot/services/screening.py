@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 import knowledge.risk
-from bot.core.levels import ESCALATED
+from bot.core.levels import ESCALATED, rank
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Assessment as Verdict
 from knowledge.risk import Context, Level, RuleSet, assess, load_rules
@@ -29,8 +29,9 @@ class Screened:
 
     Args:
         verdict: None when the screen itself failed.
-        level: the level after memory, `3` when the screen failed.
-        fresh: the level of this text with its turns, before the sticky floor.
+        level: the level after memory and the open case, `3` when the screen failed.
+        fresh: the level that this message brings: by its own words, or together with the turns
+            before it as far as that is more than the open case holds already.
     """
 
     verdict: Verdict | None
@@ -110,4 +111,6 @@ class Screen:
             # The type only: an exception's text may hold a parent's words.
             log.error("screen_failed", error=type(error).__name__)
             return Screened(None, FAILED_LEVEL.value, FAILED_LEVEL.value)
-        return Screened(verdict, verdict.level.value, verdict.fresh.value)
+        level = verdict.level.value
+        raised = rank(level) > rank(floor)
+        return Screened(verdict, level, level if raised else verdict.fresh.value)
