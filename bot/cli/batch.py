@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from knowledge.risk.evaluate import judge_row
 
 from bot import logs
 from bot.cli import jsonl
@@ -14,6 +13,7 @@ from bot.cli.scratch import scratch_house, tell
 from bot.core.errors import InputInvalid
 from bot.core.messages import Outcome
 from bot.wiring import House
+from knowledge.risk.evaluate import judge_row
 
 # What is neither answer nor danger (stop, consent, hand-off) is small talk in the batch form.
 KINDS = frozenset({"answer", "choices", "abstain", "smalltalk", "risk"})

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from knowledge.evaluation import evaluate_search
 
 from bot import logs
 from bot.cli import jsonl
 from bot.config import load_settings
 from bot.core.errors import InputInvalid
 from knowledge.encoder import load_encoder
+from knowledge.evaluation import evaluate_search
 from knowledge.risk.evaluate import evaluate_rows
 
 app = typer.Typer(no_args_is_help=True)

@@ -8,14 +8,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from knowledge.decision import Decision, Thresholds, decide, is_smalltalk
-from knowledge.retrieval import Hit, Retriever
-
 from bot.core.hotlines import HotlineBook
 from bot.core.phrases import BYTE_LIMIT, PhraseBook
 from bot.services.wording import fill_numbers
+from knowledge.decision import Decision, Thresholds, decide, is_smalltalk
 from knowledge.entry import Entry, heading
 from knowledge.loader import Handbook
+from knowledge.retrieval import Hit, Retriever
 
 FRAME_RESERVE = 420
 LONG_QUESTION = 20_000

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from knowledge.retrieval import Hit
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import GapTicket, Message
+from knowledge.retrieval import Hit
 
 
 async def open_ticket(

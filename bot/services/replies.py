@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from knowledge.decision import Decision
-from knowledge.retrieval import Hit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Outcome, Reply
@@ -11,7 +9,9 @@ from bot.services import gaps
 from bot.services.answers import word_answer
 from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import ANSWER_VALID, CHOICES_VALID, answer_given, choices_given
+from knowledge.decision import Decision
 from knowledge.entry import Entry
+from knowledge.retrieval import Hit
 
 
 def answer(

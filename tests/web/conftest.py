@@ -1,18 +1,16 @@
 """Fixtures of the page tests."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
-from desk_world import World, make_world
+from desk_world import Browser, World, make_world
 from starlette.applications import Starlette
 
 from bot.web import routes
 from bot.web.errors import exception_handlers
 from bot.web.guard import LOGIN_COOKIE
-
-Browser = Callable[..., httpx2.AsyncClient]
 
 
 @pytest.fixture

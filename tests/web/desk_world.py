@@ -4,11 +4,12 @@ All people and sentences are invented.
 """
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.bell import Bell
@@ -22,6 +23,7 @@ from bot.services import live, passwords, places, staff
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 
+Browser = Callable[..., httpx2.AsyncClient]
 START = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 WORDS = "孩子站在阳台上不肯下来"
 ROLES = {

@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from conftest import Browser
-from desk_world import ROLES, WORDS, World
+from desk_world import ROLES, WORDS, Browser, World
 
 from bot.web.access import TABLE
 from bot.web.routes import PAGES

@@ -4,8 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from conftest import Browser
-from desk_world import World
+from desk_world import Browser, World
 from sqlalchemy import select
 
 from bot.core.errors import Conflict

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import httpx2
 import pytest
-from conftest import Browser
-from desk_world import World
+from desk_world import Browser, World
 
 from bot.services import passwords, staff
 from bot.web.guard import FORM_COOKIE, LOGIN_COOKIE

@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from conftest import Browser
-from desk_world import World
+from desk_world import Browser, World
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
