@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,8 @@ class SearchReport:
 
 
 def evaluate_search(
-    corpus: Iterable[Mapping[str, str]],
-    queries: Iterable[Mapping[str, str]],
+    corpus: Iterable[Mapping[str, Any]],
+    queries: Iterable[Mapping[str, Any]],
     encoder: Encoder | None,
     *,
     clock: Callable[[], float] = time.perf_counter,
@@ -90,7 +91,7 @@ def rank_figures(
     return figures
 
 
-def _documents(corpus: Iterable[Mapping[str, str]]) -> list[Document]:
+def _documents(corpus: Iterable[Mapping[str, Any]]) -> list[Document]:
     texts: dict[str, list[str]] = {}
     for row in corpus:
         texts.setdefault(str(row["id"]), []).append(row["text"])

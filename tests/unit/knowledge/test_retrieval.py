@@ -1,0 +1,119 @@
+"""The search: exact match, order, score, stage, degradation, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knowledge.encoder.fixed import FixedEncoder
+from knowledge.encoder.port import Vectors
+from knowledge.retrieval import Document, Retriever
+
+
+class BrokenEncoder(FixedEncoder):
+    """Fails when asked, or from the start."""
+
+    def __init__(self, *, at_start: bool) -> None:
+        super().__init__()
+        self.broken = at_start
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        if self.broken:
+            raise RuntimeError("out of order")
+        return super().encode_queries(texts)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "磨到半夜还没写完",
+        "磨到半夜，还没写完！！",
+        "老师您好，磨到半夜还没寫完，谢谢",
+        "磨到半夜还没写完😭",
+    ],
+)
+def test_alias_scores_one_however_it_is_dressed(retriever: Retriever, question: str) -> None:
+    best = retriever.search(question)[0]
+    assert (best.entry, best.score, best.why) == ("T06-01", 1.0, ("exact",))
+
+
+def test_near_question_finds_its_entry_with_reasons(retriever: Retriever) -> None:
+    best = retriever.search("作业磨到半夜怎么办")[0]
+    assert best.entry == "T06-01"
+    assert "words" in best.why
+    assert best.matched in ("磨到半夜还没写完", "写作业拖到十点多怎么办")
+    assert 0 < best.score < 1
+
+
+def test_off_topic_message_scores_low(retriever: Retriever) -> None:
+    assert retriever.search("明天几点下雨")[0].score < 0.3
+
+
+def test_entries_of_another_stage_rank_lower(documents: list[Document]) -> None:
+    retriever = Retriever.build(documents, FixedEncoder())
+    question = "拖到十二点"
+    free = {hit.entry: hit.score for hit in retriever.search(question)}
+    young = {hit.entry: hit.score for hit in retriever.search(question, stage="C")}
+    assert young["T11-01"] < free["T11-01"]
+    assert young["T06-01"] == pytest.approx(free["T06-01"])
+
+
+@pytest.mark.parametrize("question", ["", "   ", "！！", "😀", "\0"])
+def test_nothing_asked_finds_nothing_certain(retriever: Retriever, question: str) -> None:
+    assert all(hit.score < 0.5 for hit in retriever.search(question))
+
+
+def test_without_encoder_the_search_goes_on_and_says_so(documents: list[Document]) -> None:
+    retriever = Retriever.build(documents, None)
+    assert retriever.degraded == "no encoder"
+    assert retriever.search("闹钟叫不醒")[0].entry == "T11-01"
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_broken_encoder_degrades_and_never_raises(
+    documents: list[Document], at_start: bool
+) -> None:
+    encoder = BrokenEncoder(at_start=at_start)
+    retriever = Retriever.build(documents, encoder)
+    encoder.broken = True
+    assert retriever.search("闹钟叫不醒")[0].entry == "T11-01"
+    assert retriever.degraded == "the encoder failed: RuntimeError"
+
+
+def test_encoder_that_recovers_is_used_again(documents: list[Document]) -> None:
+    encoder = BrokenEncoder(at_start=False)
+    retriever = Retriever.build(documents, encoder)
+    encoder.broken = True
+    retriever.search("闹钟叫不醒")
+    encoder.broken = False
+    retriever.search("闹钟叫不醒")
+    assert retriever.degraded is None
+
+
+def test_empty_corpus_finds_nothing() -> None:
+    assert Retriever.build([], FixedEncoder()).search("作业") == []
+    assert Retriever.build([], None).search("作业") == []
+
+
+def test_top_k_is_kept_with_an_exact_match_first(retriever: Retriever) -> None:
+    assert [hit.entry for hit in retriever.search("黑眼圈像熊猫", top_k=1)] == ["T11-01"]
+    assert retriever.search("黑眼圈像熊猫", top_k=0) == []
+
+
+def test_threads_get_the_same_answers(retriever: Retriever) -> None:
+    questions = ["作业磨到半夜", "堵他要钱", "叫不醒", "寫作業"] * 25
+    alone = [retriever.search(question) for question in questions]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(retriever.search, questions))
+    assert together == alone
+
+
+@given(st.text(max_size=200))
+def test_any_message_gets_scores_between_0_and_1(text: str) -> None:
+    documents = [Document("a", questions=("写作业拖拉",)), Document("b", texts=("叫不醒",))]
+    hits = Retriever.build(documents, FixedEncoder(32)).search(text)
+    assert all(0 <= hit.score <= 1 for hit in hits)
