@@ -14,6 +14,7 @@ from bot.core.crisis import load_crisis
 from bot.core.phrases import load_alerts, load_phrases
 from bot.db.crypto import new_key
 from bot.jobs.registry import JobRegistry
+from knowledge.loader import load_handbook
 from scripts import settings_page
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
@@ -95,6 +96,13 @@ def test_nobody_is_named_as_reviewer_yet() -> None:
     phrases = load_phrases()
     assert len(phrases.unsigned()) == len(list(phrases))
     assert load_crisis().unsigned()
+
+
+@pytest.mark.parametrize("file", ["README.md", "README.zh-CN.md", "CHANGELOG.md"])
+def test_readme_counts_the_entries(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    said = re.findall(r"(\d+) (?:entries of the handbook|条全部标着|条问答手册)", text)
+    assert said == [str(len(load_handbook(wiring.HANDBOOK).entries))]
 
 
 @pytest.mark.parametrize("path", documents(), ids=name)
