@@ -7,7 +7,6 @@ checked only when all their words are there, so the cost grows with the text, no
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from knowledge.risk.normalise import Folded
 from knowledge.risk.patterns import NEAR, WINDOW
@@ -20,45 +19,72 @@ Run = tuple[Stretch, ...]
 _TOUGH = frozenset({"自杀", "自残", "割腕", "跳楼"})
 
 
-@dataclass(frozen=True)
 class Found:
-    """Where each group of words stands in a folded text."""
+    """Where the words of the rules stand in a folded text; groups are gathered when asked for."""
 
-    folded: Folded
-    places: dict[int, list[Stretch]]
+    def __init__(
+        self,
+        folded: Folded,
+        words: dict[int, list[Stretch]],
+        special: dict[int, list[Stretch]],
+        rules: RuleSet,
+    ) -> None:
+        self.folded = folded
+        self.words = words
+        self._special = special
+        self._literals = rules.group_literals
+        self._gathered: dict[int, list[Stretch]] = {}
 
     def of(self, group: int) -> list[Stretch]:
         """Return the stretches of one group, in order of their end."""
-        return self.places.get(group, [])
+        places = self._gathered.get(group)
+        if places is None:
+            places = self._gathered[group] = self._gather(group)
+        return places
+
+    def _gather(self, group: int) -> list[Stretch]:
+        literals = self._literals[group]
+        present = literals & self.words.keys()
+        places = [place for literal in present for place in self.words[literal]]
+        places += self._special.get(group, ())
+        if len(places) > 1:
+            places.sort(key=lambda place: place[1])
+        return places
 
 
 def find(folded: Folded, rules: RuleSet) -> Found:
     """Find every word of every group, leaving out what an idiom covers."""
     matches = rules.automaton.find_matches_as_indexes(folded.text, overlapping=True)
     masks = _masks(folded, matches, rules)
-    places: dict[int, list[Stretch]] = {}
+    words: dict[int, list[Stretch]] = {}
     for number, start, end in matches:
-        groups = rules.literal_groups[number]
-        if not groups or not _stands(folded, start, end, masks):
-            continue
-        for group in groups:
-            places.setdefault(group, []).append((start, end))
+        if _stands(folded, start, end, masks, number in rules.latin):
+            words.setdefault(number, []).append((start, end))
+    special: dict[int, list[Stretch]] = {}
     for group, regex in rules.regexes:
         for hit in regex.finditer(folded.text):
             if not folded.crosses_comma(*hit.span()):
-                places.setdefault(group, []).append(hit.span())
-    return Found(folded, places)
+                special.setdefault(group, []).append(hit.span())
+    return Found(folded, words, special, rules)
 
 
 def candidates(found: Found, rules: RuleSet) -> list[int]:
     """Return the patterns all of whose groups are somewhere in the text."""
-    present = found.places.keys()
-    return [
-        number
-        for group in found.places
-        for number in rules.anchors.get(group, ())
-        if rules.patterns[number].needed <= present
-    ]
+    triggered = {
+        pattern
+        for literal in found.words
+        for group in rules.anchor_groups[literal]
+        for pattern in rules.anchors[group]
+    }
+    triggered.update(
+        pattern
+        for group, _ in rules.regexes
+        if found.of(group)
+        for pattern in rules.anchors.get(group, ())
+    )
+    return sorted(
+        number for number in triggered if all(map(found.of, rules.patterns[number].needed))
+    )
 
 
 def runs(found: Found, pattern: CompiledPattern) -> list[Run]:
@@ -126,7 +152,7 @@ def _masks(folded: Folded, matches: list[tuple[int, int, int]], rules: RuleSet) 
     idioms = [
         (start, end)
         for number, start, end in matches
-        if rules.literals[number] in rules.idioms and not folded.crosses_comma(start, end)
+        if number in rules.idioms and not folded.crosses_comma(start, end)
     ]
     if len(idioms) < 2:
         return idioms
@@ -137,13 +163,13 @@ def _masks(folded: Folded, matches: list[tuple[int, int, int]], rules: RuleSet) 
     return kept
 
 
-def _stands(folded: Folded, start: int, end: int, masks: list[Stretch]) -> bool:
+def _stands(folded: Folded, start: int, end: int, masks: list[Stretch], latin: bool) -> bool:
     """Tell whether a word counts: no comma inside it, no idiom over it, no longer Latin word."""
-    if folded.crosses_comma(start, end) and folded.text[start:end] not in _TOUGH:
+    if end - start > 1 and folded.crosses_comma(start, end) and folded.text[start:end] not in _TOUGH:
         return False
     if masks and _masked(start, end, masks):
         return False
-    return folded.whole_word(start, end)
+    return not latin or folded.whole_word(start, end)
 
 
 def _masked(start: int, end: int, masks: list[Stretch]) -> bool:

@@ -55,6 +55,11 @@ class Folded:
     ends: tuple[int, ...]
     breaks: tuple[int, ...]
 
+    def cut(self, low: int, high: int) -> Folded:
+        """Return a stretch of it as a folded text of its own."""
+        piece = slice(low, high)
+        return Folded(self.text[piece], self.starts[piece], self.ends[piece], self.breaks[piece])
+
     @cached_property
     def comma_count(self) -> list[int]:
         """Running number of breaks of COMMA or stronger up to and with each character."""
@@ -102,16 +107,16 @@ def fold(text: str, first_break: int = TURN) -> Folded:
     breaks: list[int] = []
     pending = first_break
     for offset, raw in enumerate(clean(text)):
-        for char in _variants(raw):
-            if _kept(char):
-                if _repeated(chars, char) and pending < COMMA:
-                    continue
-                chars.append(char)
-                starts.append(offset)
-                breaks.append(pending)
-                pending = 0
-            else:
-                pending = max(pending, _strength(char))
+        kept, strength = _classify(raw)
+        if strength > pending:
+            pending = strength
+        for char in kept:
+            if pending < COMMA and chars[-2:] == [char, char] and not char.isdigit():
+                continue  # the third of the same in a row; numbers may repeat
+            chars.append(char)
+            starts.append(offset)
+            breaks.append(pending)
+            pending = 0
     folded = _simplify("".join(chars)).translate(_DIALECT)
     ends = tuple(offset + 1 for offset in starts)
     return Folded(folded, tuple(starts), ends, tuple(breaks))
@@ -127,21 +132,12 @@ def join(parts: list[Folded]) -> Folded:
     )
 
 
-@lru_cache(maxsize=8192)
-def _variants(char: str) -> str:
-    """Return the compatibility form in lower case; marks that only decorate vanish."""
-    return unicodedata.normalize("NFKC", char).lower()
-
-
-@lru_cache(maxsize=8192)
-def _kept(char: str) -> bool:
-    """Tell whether the character carries meaning: letter, digit or emoji."""
-    if char == _TITLE:
-        return True
-    category = unicodedata.category(char)
-    if category == "So":
-        return char >= "\U0001f000" or char in _SMALL_EMOJI
-    return category in _MEANING
+@lru_cache(maxsize=16384)
+def _classify(raw: str) -> tuple[str, int]:
+    """Return what a character folds to (letters, digits, emoji), and how strongly it separates."""
+    form = unicodedata.normalize("NFKC", raw).lower()
+    kept = "".join(char for char in form if _meaningful(char))
+    return kept, 0 if kept else max((_strength(char) for char in form), default=0)
 
 
 _MEANING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"}
@@ -149,18 +145,19 @@ _SMALL_EMOJI = set("☠⚰✂⛓")
 _TITLE = "《"  # kept, because a title tells that a film or a book is spoken of
 
 
-@lru_cache(maxsize=1024)
+def _meaningful(char: str) -> bool:
+    category = unicodedata.category(char)
+    if category == "So":
+        return char >= "\U0001f000" or char in _SMALL_EMOJI
+    return category in _MEANING or char == _TITLE
+
+
 def _strength(char: str) -> int:
     if char in _STOPS:
         return STOP
     if char in _COMMAS:
         return COMMA
     return GAP if unicodedata.category(char)[0] in "ZPS" else 0
-
-
-def _repeated(chars: list[str], char: str) -> bool:
-    """Tell whether this would be the third of the same letter in a row (numbers may repeat)."""
-    return len(chars) > 1 and chars[-1] == chars[-2] == char and not char.isdigit()
 
 
 def _simplify(text: str) -> str:

@@ -28,6 +28,7 @@ CATEGORIES = frozenset(
     "TCH GRIEF ANX DIS ATT MED REFU TEST EDU NONE".split()
 )
 FILTERS = frozenset({"negation", "tense", "register", "hypothetical", "stranger", "alias"})
+SCOPES = frozenset({"message", "turns", "day"})
 RESERVED = ("lexicon.toml", "idioms.toml", "aliases.toml")
 _SPEAKER_FIELDS = ("adult", "minor", "child", "other")
 
@@ -70,14 +71,21 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Combo:
-    """Signs that mean more together than alone."""
+    """Signs that mean more together than alone.
+
+    Args:
+        needs: of each set at least one sign (a rule's tag, or its id) must be there.
+        weak: so many weak signs (in a message) or messages with one (in a day) must be there.
+        scope: message, turns (the messages of the last day together) or day.
+    """
 
     id: str
     category: str
     level: Level
     reason: str
     needs: tuple[frozenset[str], ...]
-    turns_only: bool
+    weak: int
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,10 @@ class RuleSet:
     patterns: list[CompiledPattern]
     owners: list[Rule | None]
     literals: list[str]
-    literal_groups: list[tuple[int, ...]]
-    idioms: frozenset[str]
+    group_literals: list[frozenset[int]]
+    anchor_groups: list[tuple[int, ...]]
+    idioms: frozenset[int]
+    latin: frozenset[int]
     slot_groups: dict[str, int]
     regexes: list[tuple[int, re.Pattern[str]]]
     rewriter: Rewriter
@@ -185,23 +195,14 @@ class _Builder:
         combos: list[Combo],
         slots: dict[str, int],
     ) -> RuleSet:
-        owned: dict[str, list[int]] = {}
-        regexes: list[tuple[int, re.Pattern[str]]] = []
-        sizes: dict[int, tuple[int, int]] = {}
-        for (words, names), number in self.groups.items():
-            for word in words:
-                owned.setdefault(word, []).append(number)
-            regexes += [(number, self.regexes[name]) for name in names]
-            shortest = min((len(word) for word in words), default=2)
-            sizes[number] = (shortest, -len(words))
-        idioms = self.rewriter.idioms
-        for idiom in idioms:
-            owned.setdefault(idiom, [])
-        literals = sorted(owned)
-        anchors: dict[int, list[int]] = {}
-        for number, pattern in enumerate(self.patterns):
-            anchor = max(pattern.needed, key=lambda group: (sizes[group], group))
-            anchors.setdefault(anchor, []).append(number)
+        literals = sorted({word for words, _ in self.groups for word in words} | self.rewriter.idioms)
+        numbers = {word: number for number, word in enumerate(literals)}
+        groups = [frozenset(numbers[word] for word in words) for words, _ in self.groups]
+        anchors = self._anchors()
+        anchor_groups: list[list[int]] = [[] for _ in literals]
+        for group in anchors:
+            for number in groups[group]:
+                anchor_groups[number].append(group)
         return RuleSet(
             rules=rules,
             combos=combos,
@@ -209,13 +210,33 @@ class _Builder:
             patterns=self.patterns,
             owners=self.owners,
             literals=literals,
-            literal_groups=[tuple(owned[word]) for word in literals],
-            idioms=idioms,
+            group_literals=groups,
+            anchor_groups=[tuple(found) for found in anchor_groups],
+            idioms=frozenset(numbers[word] for word in self.rewriter.idioms),
+            latin=frozenset(
+                number for word, number in numbers.items() if word[0].isascii() or word[-1].isascii()
+            ),
             slot_groups=slots,
-            regexes=regexes,
+            regexes=[
+                (number, self.regexes[name])
+                for number, (_, names) in enumerate(self.groups)
+                for name in names
+            ],
             rewriter=self.rewriter,
-            anchors={group: tuple(numbers) for group, numbers in anchors.items()},
+            anchors=anchors,
         )
+
+    def _anchors(self) -> dict[int, tuple[int, ...]]:
+        """Choose for each pattern the group that is rarest in messages, to look it up by."""
+        sizes = [
+            (min((len(word) for word in words), default=2), -len(words)) for words, _ in self.groups
+        ]
+        anchors: dict[int, list[int]] = {}
+        for number, pattern in enumerate(self.patterns):
+            if self.owners[number] is not None:
+                anchor = max(pattern.needed, key=lambda group: (sizes[group], group))
+                anchors.setdefault(anchor, []).append(number)
+        return {group: tuple(patterns) for group, patterns in anchors.items()}
 
     def _lexicon(self) -> None:
         data = self.files["lexicon.toml"]
@@ -289,15 +310,19 @@ class _Builder:
     def _combo(self, file: str, entry: dict[str, Any], seen: set[str]) -> Combo:
         name = self._name(file, entry, seen)
         needs = tuple(frozenset(_words(text)) for text in entry.get("needs", []))
-        if len(needs) < 2:
+        weak, scope = int(entry.get("weak", 0)), entry.get("scope", "message")
+        if len(needs) < 2 and weak < 2:
             raise self._invalid(file, name, "needs", "at least two signs")
+        if scope not in SCOPES:
+            raise self._invalid(file, name, "scope", "unknown scope")
         return Combo(
             id=name,
             category=entry["category"],
             level=self._level(file, name, "level", entry["level"]),
             reason=entry["reason"],
             needs=needs,
-            turns_only=bool(entry.get("turns_only", False)),
+            weak=weak,
+            scope=scope,
         )
 
     def _name(self, file: str, entry: dict[str, Any], seen: set[str]) -> str:

@@ -1,0 +1,123 @@
+"""Reads one text or a conversation: which rules fire where, and at what level here.
+
+Called by `assess`. Long texts are read in overlapping windows, so the time grows with the length
+and nothing at the end of a long message goes unread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from knowledge.risk import match
+from knowledge.risk.context import Reader
+from knowledge.risk.match import Run
+from knowledge.risk.normalise import TURN, Folded, fold, join
+from knowledge.risk.rules import Rule, RuleSet
+from knowledge.risk.values import Level, Subject, max_level
+
+_WINDOW, _OVERLAP = 600, 120
+_EXCEPTION = 24  # characters between a finding and the words that excuse it
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired at one place, after the context filters.
+
+    Args:
+        real: false when the words were negated, quoted from a lesson or the like.
+        run: the stretches of the folded text that fired.
+    """
+
+    rule: Rule
+    level: Level
+    subject: Subject
+    real: bool
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All findings of one text or of a conversation."""
+
+    folded: Folded
+    findings: list[Finding]
+    who: str
+    testing: bool
+
+    @property
+    def level(self) -> Level:
+        """Return the level of the worst finding."""
+        return max_level(finding.level for finding in self.findings)
+
+    @property
+    def signs(self) -> set[str]:
+        """Return the signs of all findings that were meant."""
+        real = (finding.rule for finding in self.findings if finding.real)
+        return {tag for rule in real for tag in rule.tags or (rule.id,)}
+
+    @property
+    def weak_rules(self) -> set[str]:
+        """Return the rules of the weak signs in it."""
+        return {f.rule.id for f in self.findings if f.real and f.rule.weak and f.level.rank > 0}
+
+
+def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
+    """Match, filter, and leave out what is excused by the words around it."""
+    folded = join([rules.rewriter.text(fold(text, TURN)) for text in texts])
+    findings: list[Finding] = []
+    guess, testing = "X", False
+    for offset, part in _windows(folded):
+        reader = Reader(match.find(part, rules), rules, who)
+        guess = reader.guess if guess == "X" else guess
+        testing = testing or reader.testing
+        findings += [_shifted(finding, offset) for finding in _findings(reader)]
+    return Reading(folded, findings, guess, testing)
+
+
+def _windows(folded: Folded) -> Iterator[tuple[int, Folded]]:
+    if len(folded.text) <= _WINDOW:
+        yield 0, folded
+        return
+    for low in range(0, len(folded.text) - _OVERLAP, _WINDOW - _OVERLAP):
+        yield low, folded.cut(low, low + _WINDOW)
+
+
+def _findings(reader: Reader) -> Iterator[Finding]:
+    rules = reader.rules
+    for number in match.candidates(reader.found, rules):
+        rule = rules.owners[number]
+        if rule is not None:
+            yield from _of_pattern(number, rule, reader)
+
+
+def _of_pattern(number: int, rule: Rule, reader: Reader) -> Iterator[Finding]:
+    """Judge the places of one pattern, until one has the highest level the rule can give."""
+    top = max_level(rule.levels.values())
+    for run in match.runs(reader.found, reader.rules.patterns[number]):
+        if _near(rule.unless, run, reader):
+            continue
+        level, subject, real = reader.judge(rule, run)
+        if level.rank > rule.softened.rank and _near(rule.soften, run, reader):
+            level = rule.softened
+        yield Finding(rule, level, subject, real, run)
+        if level == top:
+            return
+
+
+def _near(patterns: Iterable[int], run: Run, reader: Reader) -> bool:
+    """Tell whether one of the patterns stands within reach of the run."""
+    low, high = run[0][0] - _EXCEPTION, run[-1][1] + _EXCEPTION
+    for number in patterns:
+        pattern = reader.rules.patterns[number]
+        if all(map(reader.found.of, pattern.needed)):
+            for other in match.runs(reader.found, pattern):
+                if low <= other[0][0] and other[-1][1] <= high:
+                    return True
+    return False
+
+
+def _shifted(finding: Finding, offset: int) -> Finding:
+    if not offset:
+        return finding
+    return replace(finding, run=tuple((low + offset, high + offset) for low, high in finding.run))
