@@ -1,14 +1,13 @@
 """The database: one engine, `read()` and `write()` transactions, the same on both engines.
 
 SQLite runs in WAL mode with real transactions: writers start with BEGIN IMMEDIATE (a deferred
-write would fail with SQLITE_BUSY in spite of the time-out) and queue on one lock per process, which
-doubles the commit rate under load. PostgreSQL needs neither.
+write would fail with SQLITE_BUSY in spite of the time-out), take turns within a process and share
+their commits (`bot.db.group`). PostgreSQL needs neither.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -21,6 +20,9 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from bot.db.group import GroupCommit
+from bot.db.loop import BEGIN_WRITE, connect
 
 BUSY_TIMEOUT_MS = 30_000
 
@@ -35,6 +37,8 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     options: dict[str, Any] = {"json_serializer": _dumps, "hide_parameters": True}
     if not url.startswith("sqlite"):
         options |= {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
+    else:
+        options["connect_args"] = {"async_creator_fn": connect}
     engine = create_async_engine(url, **options)
     if engine.dialect.name == "sqlite":
         _hook_sqlite(engine.sync_engine, synchronous)
@@ -58,7 +62,7 @@ def _hook_sqlite(engine: Engine, synchronous: str) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("write", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql(BEGIN_WRITE if writes else "BEGIN")
 
 
 class Database:
@@ -67,7 +71,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._lock = asyncio.Lock() if self.is_sqlite else None
+        self._group = GroupCommit(engine) if self.is_sqlite else None
         self._writes = async_sessionmaker(engine, expire_on_commit=False)
         self._reads = async_sessionmaker(
             engine.execution_options(write=False), expire_on_commit=False
@@ -76,7 +80,11 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction that commits at the end and rolls back on any error."""
-        async with self._lock or nullcontext(), self._writes() as session, session.begin():
+        if self._group is not None:
+            async with self._group.write() as session:
+                yield session
+            return
+        async with self._writes() as session, session.begin():
             yield session
 
     @asynccontextmanager
@@ -87,4 +95,6 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._group is not None:
+            await self._group.close()
         await self.engine.dispose()

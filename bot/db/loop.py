@@ -1,0 +1,65 @@
+"""SQLite on the event loop: only what may wait goes to a thread.
+
+aiosqlite sends every call to a thread, some thirty hand-overs for one stored message; under load
+each of them waits for the interpreter's lock. A statement on a local file in WAL mode takes some
+microseconds, so it runs where it is. BEGIN IMMEDIATE (another process may hold the write lock),
+COMMIT (the disk) and PRAGMA still go to aiosqlite's thread. Called by `bot.db.engine`.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import aiosqlite
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BEGIN_WRITE = "BEGIN IMMEDIATE"
+_WAITING_SQL = (BEGIN_WRITE, "PRAGMA")
+CHUNK = 64
+
+
+class LoopConnection(aiosqlite.Connection):
+    """A connection whose statements run on the loop's own thread."""
+
+    _writing = False
+
+    async def _execute(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        sql = args[0] if args and isinstance(args[0], str) else ""
+        if sql.startswith(_WAITING_SQL):
+            found: T = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+            self._writing = self._writing or sql == BEGIN_WRITE
+            return found
+        if not self._running or self._connection is None:
+            raise ValueError("Connection closed")
+        return fn(*args, **kwargs)
+
+    async def commit(self) -> None:
+        """Commit; a write that SQLite itself has rolled back (a full disk) is an error.
+
+        Raises:
+            sqlite3.OperationalError: nothing was committed.
+        """
+        if not self._writing:
+            self._conn.commit()
+            return
+        self._writing = False
+        if not self._conn.in_transaction:
+            raise sqlite3.OperationalError("the transaction was rolled back before its commit")
+        await super()._execute(self._conn.commit)  # type: ignore[no-untyped-call]
+
+    async def rollback(self) -> None:
+        """Roll back what is open."""
+        self._writing = False
+        self._conn.rollback()
+
+
+async def connect(database: str, **options: Any) -> LoopConnection:
+    """Open a file; called by SQLAlchemy's dialect with its own arguments."""
+    options["check_same_thread"] = False
+    connection = LoopConnection(partial(sqlite3.connect, database, **options), CHUNK)
+    connection._thread.daemon = True
+    await connection
+    return connection
