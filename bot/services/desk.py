@@ -71,7 +71,11 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queue of one viewer: rows by state, most urgent first, and counts of the rest."""
+    """The queue of one viewer: rows by state, most urgent first.
+
+    Args:
+        counts: for the district, how many cases there are besides, by level and state.
+    """
 
     open: tuple[QueueRow, ...]
     accepted: tuple[QueueRow, ...]
@@ -140,7 +144,10 @@ async def queue(session: AsyncSession, viewer: StaffView, *, now: datetime) -> Q
             rows[case.state].append(_row(case, scope, place, fired, excerpt, names, viewer.id, now))
     urgent = [sorted(rows[state], key=_urgency) for state in (OPEN, ACCEPTED)]
     closed = sorted(rows[CLOSED], key=lambda row: row.closed_at or now, reverse=True)
-    unseen = Counter((c.level, c.state) for c in cases if scopes[c.id] is None)
+    counted = viewer.at("district")
+    unseen = Counter(
+        (c.level, c.state) for c in cases if scopes[c.id] is None and c.place_id in counted
+    )
     return Queue(tuple(urgent[0]), tuple(urgent[1]), tuple(closed[:CLOSED_LIMIT]), unseen)
 
 

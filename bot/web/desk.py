@@ -87,7 +87,7 @@ async def case_page(call: Call) -> Response:
 
 
 async def _case_page(
-    call: Call, *, status: int = 200, notice: str = "", problem: str = "", text: str = ""
+    call: Call, *, status: int = 200, notice: str = "", problem: str = ""
 ) -> Response:
     case_id: int = call.request.path_params["case_id"]
     async with call.services.database.read() as session:
@@ -101,7 +101,7 @@ async def _case_page(
         newest=newest,
         notice=notice,
         problem=problem,
-        text=text,
+        sent=call.form,
         close_reasons=cases.CLOSE_REASONS,
         max_bytes=conversations.MAX_BYTES,
     )
@@ -162,9 +162,7 @@ async def _act(call: Call, name: str, act: Act) -> Response:
             await act(session, call, case)
     except (Conflict, InputInvalid) as error:
         problem = await _explain(call, case_id, error)
-        return await _case_page(
-            call, status=error.status, problem=problem, text=call.form.get("text", "")
-        )
+        return await _case_page(call, status=error.status, problem=problem)
     call.services.bell.ring()
     place = "#write" if name in ("take", "write") else ""
     return RedirectResponse(f"/desk/cases/{case_id}?done={name}{place}", 303)

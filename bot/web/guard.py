@@ -154,7 +154,7 @@ class Guard:
         whole_page = request.method == "GET" and not access.by_itself
         if isinstance(error, NotSignedIn) and whole_page:
             return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
-        return self.pages.error(error, me=signed_in.staff if signed_in else None)
+        return self.pages.error(error, signed_in)
 
 
 def set_cookie(

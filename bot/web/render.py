@@ -15,7 +15,8 @@ from starlette.responses import HTMLResponse
 from bot import __version__
 from bot.core.clock import epoch_ms, to_shanghai
 from bot.core.errors import XinqingError
-from bot.services.staff import StaffView
+from bot.services.staff import SignedIn
+from bot.web.access import DESK
 
 _PLACEHOLDER = re.compile(r"\{(\d{3,8})\}")
 
@@ -111,13 +112,20 @@ class Renderer:
         """Return a rendered template as a page."""
         return HTMLResponse(self.text(template, values), status)
 
-    def error(self, error: XinqingError, *, me: StaffView | None = None) -> HTMLResponse:
+    def error(self, error: XinqingError, signed_in: SignedIn | None = None) -> HTMLResponse:
         """Return the plain page for an error; the error's own text is never shown."""
-        return self.error_page(error.phrase_key, error.status, me=me)
+        return self.error_page(error.phrase_key, error.status, signed_in)
 
     def error_page(
-        self, phrase_key: str, status: int, *, me: StaffView | None = None
+        self, phrase_key: str, status: int, signed_in: SignedIn | None = None
     ) -> HTMLResponse:
         """Return the plain page that says what went wrong and what to do."""
-        values = {"me": me, "csrf": "", "mode": "", "status": status, **error_words(phrase_key)}
+        values = {
+            "me": signed_in.staff if signed_in else None,
+            "csrf": signed_in.csrf if signed_in else "",
+            "desk": bool(signed_in and signed_in.staff.roles & DESK.roles),
+            "mode": "",
+            "status": status,
+            **error_words(phrase_key),
+        }
         return self.response("error.html", values, status=status)

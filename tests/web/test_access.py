@@ -119,6 +119,7 @@ async def test_a_lead_sees_a_summary_without_words(world: World, browser: Browse
     assert WORDS not in page
     assert "站在阳台" not in page
     assert "第二级" not in page
+    assert "只有数量" not in page
     assert page.count('id="case-') == 1
     assert 'id="case-' not in (await browser("other_lead").get("/desk")).text
 
@@ -138,6 +139,14 @@ async def test_the_district_sees_level_three_its_own_desk_and_counts(
     assert "只有数量" in page
     assert (await browser("district").get(f"/desk/cases/{loose}")).status_code == 200
     assert (await browser("district").get(f"/desk/cases/{world.cases['two']}")).status_code == 404
+
+
+async def test_whoever_is_turned_away_can_still_sign_out(world: World, browser: Browser) -> None:
+    client = browser("teacher")
+    page = (await client.get("/desk")).text
+    assert "你没有权限看这一页" in page
+    assert 'href="/desk"' not in page
+    assert f'name="csrf" value="{world.csrf["teacher"]}"' in page
 
 
 async def test_live_mode_has_no_simulator(world: World, browser: Browser) -> None:

@@ -1,5 +1,6 @@
 """What the desk shows and does: order, words, accept, take over, write, close, audit."""
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -103,6 +104,16 @@ async def test_the_second_of_two_is_told_who_was_first(world: World, browser: Br
     async with world.services.database.read() as session:
         case = await session.get_one(Case, case_id)
     assert case.accepted_by == world.staff["counselor"].id
+
+
+async def test_of_many_at_once_one_accepts(world: World, browser: Browser) -> None:
+    case_id = await world.add_case("one", place="school_a")
+    who = ["counselor", "second_counselor", "district"] * 3
+    answers = await asyncio.gather(
+        *(_post(browser, world, login, case_id, "accept") for login in who)
+    )
+    assert sorted(status for status, _ in answers) == [303] + [409] * 8
+    assert all("接手了这个个案" in page for status, page in answers if status == 409)
 
 
 async def test_without_the_forms_token_nothing_happens(world: World, browser: Browser) -> None:
@@ -209,6 +220,10 @@ async def test_closing_needs_a_reason_and_for_level_three_a_note(
         browser, world, "counselor", case_id, "close", reason="false_alarm", note=" "
     )
     assert (status, "必须写说明" in page) == (422, True)
+    status, page = await _post(
+        browser, world, "counselor", case_id, "close", reason="", note="写了很久的说明"
+    )
+    assert (status, "写了很久的说明</textarea>" in page) == (422, True)
     async with world.services.database.read() as session:
         assert (await session.get_one(Case, case_id)).state == "accepted"
         contact = await session.get_one(Contact, world.contacts["one"])
