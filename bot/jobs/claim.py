@@ -124,11 +124,15 @@ async def take(
     chosen = sorted(open_lanes, key=lambda lane: (lane.prio, random.random()))[:LANES_PER_CLAIM]
     limits = await _lock_limits(session, chosen)
     rows: list[Row[Any]] = []
-    for position, lane in enumerate(chosen):
-        share = -(-(want - len(rows)) // (len(chosen) - position))
-        rows += await _take_lane(session, lane, limits, now, share)
-        if len(rows) >= want:
-            break
+    while chosen and len(rows) < want:
+        hungry = []
+        for position, lane in enumerate(chosen):
+            share = -(-(want - len(rows)) // (len(chosen) - position))
+            got = await _take_lane(session, lane, limits, now, share, rows)
+            rows += got
+            if len(got) == share:
+                hungry.append(lane)  # it gets what other lanes have left of their shares
+        chosen = hungry
     await _store_leases(session, rows, owner, now + lease_ms)
     await _store_limits(session, rows, limits, now)
     return [_claimed(row, registry, now) for row in rows]
@@ -157,18 +161,26 @@ async def _lock_limits(session: AsyncSession, lanes: Sequence[ReadyLane]) -> dic
 
 
 async def _take_lane(
-    session: AsyncSession, lane: ReadyLane, limits: dict[str, Limit], now: int, share: int
+    session: AsyncSession,
+    lane: ReadyLane,
+    limits: dict[str, Limit],
+    now: int,
+    share: int,
+    taken: Sequence[Row[Any]],
 ) -> Sequence[Row[Any]]:
     if lane.limit and lane.name not in limits:
         return []  # another worker is at this lane
-    count = limits[lane.name].allowed(now, share) if lane.limit else share
+    mine = [row.id for row in taken if row.lane == lane.name]
+    count = share
+    if lane.limit:
+        count = limits[lane.name].allowed(now, share + len(mine)) - len(mine)
     if count <= 0:
         return []
     # Selected first and updated by id after: an UPDATE whose subquery has LIMIT and SKIP LOCKED may
     # take more rows than its limit when PostgreSQL runs the subquery more than once.
     jobs = await session.execute(
         select(JOB)
-        .where(IS_READY, JOB.c.lane == lane.name)
+        .where(IS_READY, JOB.c.lane == lane.name, *([JOB.c.id.not_in(mine)] if mine else []))
         .order_by(JOB.c.prio, JOB.c.id)
         .limit(count)
         .with_for_update(skip_locked=True)

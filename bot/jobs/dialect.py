@@ -36,7 +36,7 @@ class Dialect(Protocol):
         ...
 
     async def notify(self, session: AsyncSession) -> None:
-        """Wake the workers of other processes when this transaction commits."""
+        """Wake the workers when this transaction commits: on PostgreSQL those of every process."""
         ...
 
     def listener(

@@ -92,6 +92,7 @@ class Worker:
         self._stopping = False
         self._cutting = False
         self._full = False
+        self._attentive = poll_seconds
         self._polled_at = 0.0
 
     async def run(self) -> None:
@@ -127,7 +128,11 @@ class Worker:
         self._ended.set()
 
     def wake(self) -> None:
-        """Look at the table soon; call it after a commit that enqueued (from the event loop)."""
+        """Look at the table now, and some more times soon.
+
+        `enqueue` does this by itself: in its own process on SQLite, in every one on PostgreSQL.
+        """
+        self._attentive = GAP_SECONDS
         self._wake.set()
 
     def healthy(self) -> bool:
@@ -172,7 +177,7 @@ class Worker:
             await self._sleep(wait)
 
     async def _poll(self) -> float:
-        """Claim once and return how long to wait; 0 when there is probably more."""
+        """Claim once and return how long to wait."""
         free = self._slots - len(self._flights)
         if free <= 0:
             return self._poll_seconds
@@ -180,20 +185,22 @@ class Worker:
         self._full = claimed >= free
         if self._full:
             return self._poll_seconds  # whoever frees half the slots wakes us
-        if claimed:
-            return 0.0
-        if plan.chores or plan.lanes:
+        if claimed or plan.chores or plan.lanes:
+            # What is left waits for limits, or another worker is at it. New work wakes us.
             return THROTTLED_SECONDS
         return self._until(plan)
 
     def _until(self, plan: Plan) -> float:
+        # Whoever woke us may not have committed yet.
+        longest = min(self._poll_seconds, self._attentive)
+        self._attentive = 2 * longest
         if plan.next_in_ms is None:
-            return self._poll_seconds
+            return longest
         least = 0.0
         if plan.waiting:
             # Many lanes at their limits would otherwise have us look at every single token.
             least = THROTTLED_SECONDS + plan.waiting * THROTTLED_SECONDS_PER_LANE
-        return min(self._poll_seconds, max(least, plan.next_in_ms / 1000))
+        return min(longest, max(least, plan.next_in_ms / 1000))
 
     async def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -268,7 +275,7 @@ class Worker:
         finally:
             del self._flights[flight.run.id]
             self._metrics.in_flight.set(len(self._flights))
-            if len(self._flights) <= self._slots // 2:
+            if self._full and len(self._flights) <= self._slots // 2:
                 self.wake()
 
     async def _attempt(self, flight: _Flight) -> Outcome | None:
