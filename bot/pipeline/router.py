@@ -2,7 +2,7 @@
 
 Handling happens outside any transaction; its result is written in one, guarded by the message's
 state, so that two routers (a retry, the sweep after a crash) can't both answer. Messages of one
-contact are handled in the order in which they were stored.
+contact are handled in the order in which they were stored, unless one of them hangs.
 """
 
 import asyncio
@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 
 # Between the replies to one message, so that they arrive in their order.
 GAP = timedelta(seconds=1)
+# How long a message waits for the contact's messages before it; a crisis reply has two seconds.
+TURN_SECONDS = 1.0
+# A search that takes longer hangs: then the fallback answers.
+HANDLER_SECONDS = 15.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,8 +70,16 @@ class Router:
     ) -> Routed:
         """Handle one stored message and return what may leave as the passive reply."""
         turn = self._turns.setdefault(contact_id, asyncio.Lock())
-        async with turn:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await turn.acquire()
+        except TimeoutError:
+            # What hangs before it may not keep a cry for help waiting.
             return await self._route(message_id, slot)
+        try:
+            return await self._route(message_id, slot)
+        finally:
+            turn.release()
 
     async def _route(self, message_id: int, slot: PassiveSlot | None) -> Routed:
         services = self._services
@@ -91,7 +103,8 @@ class Router:
     async def _decide(self, context: Context, message: StoredMessage) -> Outcome:
         for handler in self._handlers:
             try:
-                outcome: Outcome | None = await handler.handle(context, message)
+                async with asyncio.timeout(HANDLER_SECONDS):
+                    outcome: Outcome | None = await handler.handle(context, message)
             except Exception as error:
                 self._log_failure(handler.__name__, message, error)
                 return await self._failed(context, message, handler.__name__)
