@@ -4,15 +4,17 @@ The whole running house is in `house.py`; its fixture `home` is loaded from here
 """
 
 import asyncio
+import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog.testing
 from factories import SCENE
 from house import KEYS, PARENT, Home, Houses
 from sqlalchemy import URL, make_url, text
@@ -159,3 +161,11 @@ async def staffed(home: Home) -> Home:
     await home.work()
     home.platform.sent.clear()
     return home
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
+    """Everything that was logged, ours and the libraries', as one text."""
+    caplog.set_level(logging.INFO)
+    with structlog.testing.capture_logs() as ours:
+        yield lambda: "\n".join([*(repr(line) for line in ours), caplog.text])

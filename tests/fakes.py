@@ -59,6 +59,7 @@ class FakeAnswers(Answers):
 
     Args:
         gate: while it is clear, every search waits; tests set it to let them go on.
+        reached: set once a search has begun.
     """
 
     def __init__(
@@ -72,13 +73,12 @@ class FakeAnswers(Answers):
         )
         self.gate = asyncio.Event()
         self.gate.set()
-        self.waiting = 0
+        self.reached = asyncio.Event()
 
     async def ask(self, question: str) -> Decision:
         """Decide at once, in this thread, unless the gate is shut."""
-        self.waiting += 1
+        self.reached.set()
         await self.gate.wait()
-        self.waiting -= 1
         return self.decide(question)
 
 

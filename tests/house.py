@@ -138,7 +138,8 @@ class Home:
             )
 
     async def write_as_counselor(self, text: str, contact_id: int = 1) -> Delivery:
-        """Write to a parent as the counselor who holds the conversation."""
+        """Write to a parent as the counselor who holds the conversation, a moment later."""
+        self.clock.advance(milliseconds=1)
         async with self.write() as session:
             case = await cases.open_case(session, contact_id)
             return await conversations.write(

@@ -8,14 +8,14 @@ import ast
 import inspect
 
 import pytest
+from factories import incoming
+from fakes import ReadyScreen
+from house import CALM, DANGER, PARENT, URGENT, Home, Houses
 
 from bot.core.messages import IncomingMessage, Kind
 from bot.pipeline import inbox
 from bot.pipeline.inbox import Inbox
 from bot.services.screening import Screen, Screened
-from factories import incoming
-from fakes import ReadyScreen
-from house import CALM, DANGER, PARENT, URGENT, Home, Houses
 
 TEXTS = ("", CALM, DANGER, "转人工", "删除", "停止", "1", "你好", "x" * 100_000)
 

@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
+from factories import incoming
+from fakes import HOMEWORK, FakeAnswers
+from house import DANGER, PARENT, Home, Houses
 
 from bot.core.messages import IncomingMessage
 from bot.db.models import Delivery, Message
 from bot.pipeline.router import Router
-from factories import incoming
-from fakes import HOMEWORK, FakeAnswers
-from house import DANGER, PARENT, Home, Houses
 
 
 async def test_one_id_five_times_in_parallel(staffed: Home) -> None:
@@ -38,13 +38,15 @@ async def test_a_retry_later_gets_the_stored_words(staffed: Home) -> None:
 async def test_a_retry_while_the_first_is_running_attaches_to_it(staffed: Home) -> None:
     staffed.answers.gate.clear()
     prepared = staffed.driver.prepare(PARENT, HOMEWORK)
-    tries = [asyncio.create_task(staffed.driver.deliver(prepared)) for _ in range(2)]
-    while not staffed.answers.waiting or len(await staffed.messages()) < 2:
-        await asyncio.sleep(0)
-    assert staffed.answers.waiting == 1
+    first = asyncio.create_task(staffed.driver.deliver(prepared))
+    await staffed.answers.reached.wait()
+    second = asyncio.create_task(staffed.driver.deliver(prepared))
+    for _ in range(20):
+        await staffed.messages()
+    assert not first.done()
+    assert not second.done()
     staffed.answers.gate.set()
-    first, second = await asyncio.gather(*tries)
-    assert first == second is not None
+    assert await first == await second is not None
     assert staffed.answers.retriever.asked == [HOMEWORK]  # type: ignore[attr-defined]
 
 

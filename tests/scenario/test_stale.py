@@ -1,9 +1,8 @@
-"""A correctly signed callback whose time is far from ours: never thrown away, never answered twice."""
+"""A correctly signed callback whose time is far from ours: never thrown away, never answered."""
 
 from datetime import timedelta
 
 import pytest
-
 from house import CALM, DANGER, PARENT, Home
 
 
