@@ -25,8 +25,11 @@ LOOK_AHEAD = timedelta(days=4)
 
 
 def round_key(case: Case) -> str:
-    """Return what tells this climb of a case from an earlier one, before its level was raised."""
-    return f"{case.id}:{int(case.raised_at.timestamp() * 1000)}"
+    """Return what tells this climb of a case from an earlier one, before its level was raised.
+
+    Both can begin in one millisecond; only the level is sure to differ.
+    """
+    return f"{case.id}:{int(case.raised_at.timestamp() * 1000)}:{case.level}"
 
 
 async def start(session: AsyncSession, policy: AlertPolicy, case: Case, *, now: datetime) -> int:
