@@ -23,6 +23,8 @@ LEFT_OUT = 7
 # What the handbook lacks is nearer to it than small talk, and rarer: it counts less.
 MISSING_WEIGHT = 0.3
 RIDGE = 0.02
+# A new entry with few ways of asking is found by its nearest passage before its topic is learnt.
+LEAST_NEAR = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,9 @@ def write_calibration(calibration: Calibration, path: Path, note: str) -> None:
 
     comment = "".join(f"# {line}\n" for line in note.splitlines())
     fusion = ", ".join(f"{weight:.2f}" for weight in calibration.fusion)
+    plain = ", ".join(f"{weight:.2f}" for weight in calibration.plain_fusion)
     path.write_text(
-        f"{comment}fusion = [{fusion}]\n"
+        f"{comment}fusion = [{fusion}]\nplain_fusion = [{plain}]\n"
         f"sharpness = {calibration.sharpness:.2f}\nbias = {calibration.bias:.4f}\n\n"
         f"[weights]\n{table(calibration.weights)}\n"
         f"[lexical]\nsharpness = {calibration.lexical_sharpness:.2f}\n"
@@ -103,11 +106,11 @@ def _without(document: Document, fold: int) -> Document:
 
 
 def _best_fusion(cases: Sequence[Case]) -> tuple[float, float, float]:
-    steps = [0.1 * step for step in range(11)]
+    steps = [0.1 * step for step in range(1, 10)]
     options = [
         (near, topic, 1 - near - topic)
         for near, topic in itertools.product(steps, steps)
-        if near + topic < 1.05
+        if near >= LEAST_NEAR and near + topic < 0.95
     ]
     return max(options, key=lambda option: _mean_reciprocal_rank(cases, option))
 

@@ -27,6 +27,8 @@ class Calibration:
 
     Args:
         fusion: Weight of the nearest passages, the topic and the shared characters.
+        plain_fusion: Weight of the nearest passages and the shared characters where documents
+            have too few passages for topics.
         sharpness: How strongly a lead over the next document counts.
         weights: One per feature of `FEATURES`, learnt with the encoder.
         bias: Added to the weighted features.
@@ -34,6 +36,7 @@ class Calibration:
     """
 
     fusion: tuple[float, float, float]
+    plain_fusion: tuple[float, float]
     sharpness: float
     weights: tuple[float, ...]
     bias: float
@@ -49,6 +52,7 @@ def default_calibration() -> Calibration:
     found = tomllib.loads(path.read_text(encoding="utf-8"))
     return Calibration(
         fusion=tuple(found["fusion"]),
+        plain_fusion=tuple(found["plain_fusion"]),
         sharpness=found["sharpness"],
         weights=tuple(found["weights"][name] for name in FEATURES),
         bias=found["bias"],
@@ -76,11 +80,9 @@ class Likeness:
 
     def fused(self, calibration: Calibration) -> Row:
         """Return one ranking score per document, background left out."""
-        parts = [
-            (calibration.fusion[0], self.near),
-            (calibration.fusion[1], self.topic),
-            (calibration.fusion[2], self.words),
-        ]
+        parts = zip(calibration.fusion, (self.near, self.topic, self.words), strict=True)
+        if self.topic is None:
+            parts = zip(calibration.plain_fusion, (self.near, self.words), strict=True)
         total = np.zeros(len(self._real(self.words)), np.float32)
         for weight, part in parts:
             if part is not None:

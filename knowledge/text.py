@@ -17,10 +17,12 @@ from typing import Any
 
 import opencc
 
-# Only a long message holds a story around its question; a short one is the question.
+# Only a longer message is a story; a short one is the question itself.
 LONG = 48
-_ENDS = re.compile(r"(?<=[。！？!?；;\n])\s*|\s{2,}|\n+")
-_CLAUSES = re.compile(r"[，,。！？!?；;、\n\s]+")
+SHORTEST_SENTENCE, MOST_SENTENCES = 6, 6
+CLAUSES_TOGETHER = 14
+_ENDS = re.compile(r"[。！？!?；;\s]+|\.{3,}|…+")
+_COMMAS = re.compile(r"[，,、]+")
 _REPEATED = re.compile(r"(.)\1{2,}", re.S)
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u2060\U000e0000-\U000e007f]"
@@ -83,43 +85,29 @@ def _courtesies() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return front, back
 
 
-def question_of(text: str) -> str:
-    """
-    Cut a long story to what is asked: its last question, with the sentence before it.
-
-    Short texts come back whole; so do stories without any question, which ask by telling.
-    """
-    if len(text) <= LONG:
-        return text
-    sentences = [part.strip() for part in _ENDS.split(text) if part and part.strip()]
-    asked = [i for i, sentence in enumerate(sentences) if is_question(sentence)]
-    if len(sentences) < 2 or not asked:
-        return text
-    last = asked[-1]
-    cut = sentences[last]
-    if len(cut) < LONG // 2 and last > 0:
-        cut = _tail(sentences[last - 1]) + cut
-    return cut if len(cut) < len(text) else text
-
-
-def _tail(sentence: str) -> str:
-    """Return the last clauses of a sentence, about as long as a short message."""
-    clauses = [clause for clause in _CLAUSES.split(sentence) if clause]
-    kept = ""
-    for clause in reversed(clauses):
-        if kept and len(kept) + len(clause) > LONG:
-            break
-        kept = f"{clause}，{kept}"
-    return kept
-
-
-def is_question(sentence: str) -> bool:
-    """Tell whether a sentence asks something, by its mark or by a question word."""
-    return "?" in sentence or "？" in sentence or any(w in sentence for w in words()["asking"])
-
-
 def views(text: str) -> tuple[str, ...]:
-    """Return the forms of a message worth searching for: the whole, and its question if shorter."""
+    """
+    Return the forms of a message that the search compares and averages over.
+
+    A short message is one form. In a story the question hides among scenes, each of which may be
+    what an entry is about: its last sentences count beside the whole.
+    """
     whole = without_courtesies(normalise(text))
-    question = question_of(whole)
-    return (whole,) if question == whole else (whole, question)
+    if len(whole) <= LONG:
+        return (whole,)
+    sentences = [part.strip() for part in _ENDS.split(whole)]
+    telling = [sentence for sentence in sentences if len(sentence) >= SHORTEST_SENTENCE]
+    if len(telling) < 2:
+        telling = _clauses(whole)
+    return (whole, *telling[-MOST_SENTENCES:])
+
+
+def _clauses(text: str) -> list[str]:
+    """Join the clauses of a story told in one breath into pieces of a sentence's length."""
+    pieces, piece = [], ""
+    for clause in _COMMAS.split(text):
+        piece += clause
+        if len(piece) >= CLAUSES_TOGETHER:
+            pieces.append(piece)
+            piece = ""
+    return pieces

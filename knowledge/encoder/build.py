@@ -115,7 +115,7 @@ def _is_kept(piece: str, number: int) -> bool:
 
 
 def _is_chinese(code: int) -> bool:
-    return 0x3000 <= code <= 0x3040 or 0x3100 <= code <= 0x9FFF or 0xFF00 <= code <= 0xFFEF
+    return 0x3000 <= code <= 0x303F or 0x3400 <= code <= 0x9FFF or 0xFF00 <= code <= 0xFFEF
 
 
 def make_tokenizer(vocabulary: Vocabulary, kept: Sequence[int]) -> Tokenizer:

@@ -23,7 +23,10 @@ def test_recall_and_mean_reciprocal_rank() -> None:
 
 def test_any_corpus_is_indexed_and_ranked() -> None:
     ticks = count()
-    queries = [{"text": "作业拖", "id": 1}, {"text": "打游戏到半夜", "id": "2"}]
+    queries: list[dict[str, object]] = [
+        {"text": "作业拖", "id": 1},
+        {"text": "打游戏到半夜", "id": "2"},
+    ]
     report = evaluate_search(CORPUS, queries, FixedEncoder(), clock=lambda: next(ticks) / 1000)
     assert report.figures["recall@1"] == 1.0
     assert (report.figures["documents"], report.figures["queries"]) == (3, 2)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.text import LONG, clean, fold, normalise, question_of, views, without_courtesies
+from knowledge.text import MOST_SENTENCES, clean, fold, normalise, views, without_courtesies
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,22 @@ def test_fold_forgets_marks_and_width() -> None:
     assert fold("写作业，拖到十点？！") == fold("寫作業 拖到十点")
 
 
-def test_question_is_found_inside_a_story() -> None:
-    story = "他小时候挺乖的，上了初中以后跟换了个人一样。" * 3 + "我现在不知道该怎么开口跟他谈？"
-    assert len(story) > LONG
-    found = question_of(story)
-    assert found.endswith("我现在不知道该怎么开口跟他谈？")
-    assert len(found) < len(story)
+def test_story_is_compared_whole_and_by_its_last_sentences() -> None:
+    scenes = [f"第{number}天他又躲在屋里不肯出来见人" for number in "一二三四五六七八"]
+    forms = views("。".join(scenes) + "。我该怎么办？")
+    assert forms[0].startswith(scenes[0])
+    assert forms[1:] == tuple(scenes[-6:])
+    assert len(forms) == 1 + MOST_SENTENCES
 
 
-def test_short_text_and_story_without_question_stay_whole() -> None:
-    assert question_of("怎么办") == "怎么办"
-    told = "他天天不说话，回来就进屋。" * 6
-    assert question_of(told) == told
-    assert len(views(told)) == 1
+def test_short_text_stays_whole() -> None:
+    assert views("怎么办") == ("怎么办",)
+
+
+def test_story_in_one_breath_is_cut_at_its_commas() -> None:
+    forms = views("他天天不说话，回来就进自己屋，喊他吃饭也不应，" * 7)
+    assert len(forms) == 1 + MOST_SENTENCES
+    assert all(len(form) >= 14 for form in forms)
 
 
 @given(st.text(max_size=300))
