@@ -31,8 +31,9 @@ class Found:
     ) -> None:
         self.folded = folded
         self.words = words
-        self._special = special
+        self.special = special
         self._literals = rules.group_literals
+        self.present: set[int] = set(special).union(*(rules.literal_groups[word] for word in words))
         self._gathered: dict[int, list[Stretch]] = {}
 
     def of(self, group: int) -> list[Stretch]:
@@ -46,7 +47,7 @@ class Found:
         literals = self._literals[group]
         present = literals & self.words.keys()
         places = [place for literal in present for place in self.words[literal]]
-        places += self._special.get(group, ())
+        places += self.special.get(group, ())
         if len(places) > 1:
             places.sort(key=lambda place: place[1])
         return places
@@ -70,21 +71,10 @@ def find(folded: Folded, rules: RuleSet) -> Found:
 
 def candidates(found: Found, rules: RuleSet) -> list[int]:
     """Return the patterns all of whose groups are somewhere in the text."""
-    triggered = {
-        pattern
-        for literal in found.words
-        for group in rules.anchor_groups[literal]
-        for pattern in rules.anchors[group]
-    }
-    triggered.update(
-        pattern
-        for group, _ in rules.regexes
-        if found.of(group)
-        for pattern in rules.anchors.get(group, ())
-    )
-    return sorted(
-        number for number in triggered if all(map(found.of, rules.patterns[number].needed))
-    )
+    triggered: set[int] = set().union(*(rules.literal_patterns[word] for word in found.words))
+    for group in found.special:
+        triggered.update(rules.anchors.get(group, ()))
+    return sorted(number for number in triggered if rules.patterns[number].needed <= found.present)
 
 
 def runs(found: Found, pattern: CompiledPattern) -> list[Run]:

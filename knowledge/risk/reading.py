@@ -51,10 +51,14 @@ class Reading:
         return max_level(finding.level for finding in self.findings)
 
     @property
-    def signs(self) -> set[str]:
-        """Return the signs of all findings that were meant."""
-        real = (finding.rule for finding in self.findings if finding.real)
-        return {tag for rule in real for tag in rule.tags or (rule.id,)}
+    def signs(self) -> list[tuple[int, frozenset[str]]]:
+        """Return the signs of all findings that were meant, each with the place it begins."""
+        found = {
+            (min(low for low, _ in f.run), frozenset(f.rule.tags or (f.rule.id,)))
+            for f in self.findings
+            if f.real
+        }
+        return sorted(found, key=lambda sign: sign[0])
 
     @property
     def weak_rules(self) -> set[str]:
@@ -110,7 +114,7 @@ def _near(patterns: Iterable[int], run: Run, reader: Reader) -> bool:
     low, high = run[0][0] - _EXCEPTION, run[-1][1] + _EXCEPTION
     for number in patterns:
         pattern = reader.rules.patterns[number]
-        if all(map(reader.found.of, pattern.needed)):
+        if pattern.needed <= reader.found.present:
             for other in match.runs(reader.found, pattern):
                 if low <= other[0][0] and other[-1][1] <= high:
                     return True

@@ -75,6 +75,7 @@ class Combo:
 
     Args:
         needs: of each set at least one sign (a rule's tag, or its id) must be there.
+        within: the signs of one message must stand in a stretch of so many characters.
         weak: so many weak signs (in a message) or messages with one (in a day) must be there.
         scope: message, turns (the messages of the last day together) or day.
     """
@@ -86,6 +87,7 @@ class Combo:
     needs: tuple[frozenset[str], ...]
     weak: int
     scope: str
+    within: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,23 @@ class RuleSet:
     def automaton(self) -> Any:
         """Find all literals, overlapping."""
         return AhoCorasick(self.literals, matchkind=MatchKind.Standard)
+
+    @cached_property
+    def literal_groups(self) -> list[frozenset[int]]:
+        """Return the groups that each literal belongs to."""
+        groups: list[set[int]] = [set() for _ in self.literals]
+        for group, literals in enumerate(self.group_literals):
+            for literal in literals:
+                groups[literal].add(group)
+        return [frozenset(found) for found in groups]
+
+    @cached_property
+    def literal_patterns(self) -> list[frozenset[int]]:
+        """Return the patterns that each literal may bring into play."""
+        return [
+            frozenset(number for group in groups for number in self.anchors[group])
+            for groups in self.anchor_groups
+        ]
 
 
 def load_rules(folder: Path | None = None) -> RuleSet:
@@ -323,6 +342,7 @@ class _Builder:
             needs=needs,
             weak=weak,
             scope=scope,
+            within=int(entry.get("within", 120)),
         )
 
     def _name(self, file: str, entry: dict[str, Any], seen: set[str]) -> str:
