@@ -13,6 +13,7 @@ from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
 _NUMBER = re.compile(r"(?<!\d)1\d{10}(?!\d)|(?<!\d)0\d{2,3}-?\d{7,8}(?!\d)")
+_DIGITS = re.compile(r"\d{5,}")
 LONGEST = 60
 
 
@@ -32,7 +33,9 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if len(message.text) > LONGEST:
         return None
     if not _NUMBER.search(message.text):
-        return context.outcome("emergency", "emergency.unreadable")
+        # Words without anything like a number are about something else, and are answered.
+        mistyped = _DIGITS.search(message.text)
+        return context.outcome("emergency", "emergency.unreadable") if mistyped else None
 
     async def write(session: AsyncSession) -> None:
         await session.execute(
