@@ -14,7 +14,7 @@ import httpx2
 from factories import ACCOUNT, District, make_district, make_shift
 from fakes import FakeAnswers, ReadyScreen
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from bot.app import create_app
 from bot.config import Settings
@@ -183,7 +183,7 @@ class Home:
     async def rows(self, model: type[Row], *conditions: Any) -> list[Row]:
         """Return rows in the order in which they were made."""
         async with self.house.services.database.read() as session:
-            key = next(iter(model.__table__.primary_key.columns))
+            (key,) = inspect(model).primary_key
             return list(await session.scalars(select(model).where(*conditions).order_by(key)))
 
     async def messages(self) -> list[Message]:

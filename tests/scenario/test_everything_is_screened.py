@@ -138,7 +138,7 @@ async def test_without_the_screen_these_would_be_missed(houses: Houses) -> None:
     """What a service without the screen call looks like: this is what the others fail on."""
 
     class Blind(Screen):
-        def judge(self, text: str, **_rest: object) -> Screened:  # type: ignore[override]
+        def judge(self, text: str, **_rest: object) -> Screened:
             return super().judge("", who=None, turns=(), floor="0", weak_signs=0)
 
     blind = await houses.make(screen=Blind())
@@ -162,7 +162,7 @@ async def test_turns_of_one_person_are_judged_together(home: Home) -> None:
     seen: list[tuple[str, ...]] = []
 
     class Watching(ReadyScreen):
-        def judge(self, text: str, *, turns: object, **rest: object) -> Screened:  # type: ignore[override]
+        def judge(self, text: str, *, turns: object, **rest: object) -> Screened:
             seen.append(tuple(turns))  # type: ignore[arg-type]
             return super().judge(text, turns=(), **rest)  # type: ignore[arg-type]
 
