@@ -25,7 +25,7 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-QUESTION = "孩子写作业拖到十点多,一催就炸,怎么办"
+QUESTION = "一拿手机就放不下,没收就跟我拼命"
 DANGER = "孩子站在阳台上不肯下来"
 
 

@@ -106,6 +106,28 @@ async def test_the_second_of_two_is_told_who_was_first(world: World, browser: Br
     assert case.accepted_by == world.staff["counselor"].id
 
 
+async def test_a_long_reply_of_the_bot_is_folded(world: World, browser: Browser) -> None:
+    case_id = await world.add_case("one", place="school_a")
+    long, short = "很长的固定回复" * 20, "短的固定回复"
+    async with world.services.database.write() as session:
+        for number, body in enumerate((long, short, "")):
+            session.add(
+                Delivery(
+                    key=f"bot-{number}",
+                    contact_id=world.contacts["one"],
+                    route="passive",
+                    kind="risk",
+                    body=body,
+                    state="accepted",
+                    created_at=world.now,
+                )
+            )
+    page = (await browser("counselor").get(f"/desk/cases/{case_id}")).text
+    assert page.count('<details class="bubble">') == 1
+    assert long in page
+    assert f'<div class="bubble">{short}</div>' in page
+
+
 async def test_of_many_at_once_one_accepts(world: World, browser: Browser) -> None:
     case_id = await world.add_case("one", place="school_a")
     who = ["counselor", "second_counselor", "district"] * 3
