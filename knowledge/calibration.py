@@ -84,12 +84,13 @@ def _cases(
     documents: Sequence[Document], background: Sequence[str], encoder: Encoder
 ) -> Iterator[Case]:
     for fold in range(FOLDS):
-        gone = {d.id for i, d in enumerate(documents) if i % LEFT_OUT == fold}
-        kept = [_without(d, fold) for d in documents if d.id not in gone]
+        answers = [document for document in documents if not document.hidden]
+        gone = {d.id for i, d in enumerate(answers) if i % LEFT_OUT == fold}
+        kept = [_without(d, fold, gone=d.id in gone) for d in documents]
         seen = [text for i, text in enumerate(background) if i % FOLDS != fold]
         retriever = Retriever.build(kept, encoder, background=seen)
-        places = {document.id: place for place, document in enumerate(kept)}
-        for document in documents:
+        places = {document.id: place for place, document in enumerate(retriever.documents)}
+        for document in answers:
             for question in document.questions[1:][fold::FOLDS]:
                 right = places.get(document.id)
                 weight = MISSING_WEIGHT if right is None else 1.0
@@ -98,11 +99,13 @@ def _cases(
             yield Case(retriever.likeness(text), None, 1.0)
 
 
-def _without(document: Document, fold: int) -> Document:
-    """Keep the title and three of four aliases."""
-    title, aliases = document.questions[0], document.questions[1:]
+def _without(document: Document, fold: int, *, gone: bool) -> Document:
+    """Keep the title and three of four aliases; of what is gone only that it is asked for."""
+    if gone:
+        return replace(document, questions=(), texts=(), hidden=True)
+    title, aliases = document.questions[:1], document.questions[1:]
     kept = tuple(alias for i, alias in enumerate(aliases) if i % FOLDS != fold)
-    return replace(document, questions=(title, *kept))
+    return replace(document, questions=(*title, *kept))
 
 
 def _best_fusion(cases: Sequence[Case]) -> tuple[float, float, float]:

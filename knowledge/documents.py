@@ -14,13 +14,20 @@ def entry_documents(
     entries: Iterable[Entry], examples: Mapping[str, tuple[str, ...]] | None = None
 ) -> list[Document]:
     """
-    Make one document of each entry.
+    Make one document of each entry, and a hidden one of each known question without an entry.
 
     Args:
         examples: Further ways of asking by question id; the shipped ones by default.
     """
     known = shipped_examples() if examples is None else examples
-    return [
+    entries = list(entries)
+    covered = {question for entry in entries for question in entry.covers}
+    gaps = [
+        Document(id=question, examples=texts, hidden=True)
+        for question, texts in known.items()
+        if question not in covered
+    ]
+    return gaps + [
         Document(
             id=entry.id,
             questions=(entry.title, *entry.aliases),

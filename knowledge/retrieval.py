@@ -48,6 +48,8 @@ class Document:
         texts: What it says.
         examples: More ways of asking that are only searched, never matched or shown.
         stages: Empty means all.
+        hidden: A known question without an answer. It is never found; what is nearer to it than
+            to any document scores low, so that its askers are not sent to a neighbour.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Document:
     texts: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,21 +108,23 @@ class Retriever:
         kind: Kind = "flat",
         calibration: Calibration | None = None,
     ) -> None:
-        self.documents = tuple(documents)
+        self.documents = tuple(document for document in documents if not document.hidden)
+        hidden = [document for document in documents if document.hidden]
         self.degraded: str | None = None
         self.rebuilt: str | None = None
         self._calibration = calibration or default_calibration()
-        self._has_background = bool(background)
         self._exact = _exact_matches(self.documents)
         self._passages = _Passages()
-        for owner, document in enumerate(self.documents):
+        for owner, document in enumerate((*self.documents, *hidden)):
             self._passages.add(owner, document.questions, asked=True)
             self._passages.add(owner, document.examples, asked=True)
             self._passages.add(owner, document.texts, asked=False)
+        self._count = len(self.documents) + len(hidden)
         if background:
-            self._passages.add(len(self.documents), background, asked=True)
+            self._passages.add(self._count, background, asked=True)
+            self._count += 1
         self._owners = np.array(self._passages.owners, np.int64)
-        self._count = len(self.documents) + self._has_background
+        self._others = len(hidden), bool(background)
         self._lexical = LexicalIndex(self._joined())
         self._encoder = encoder
         self._vectors: VectorIndex | None = None
@@ -173,10 +178,10 @@ class Retriever:
         ranked, scores = score_documents(likeness, self._calibration)
         ranked, scores = self._prefer_stage(ranked, scores, stage)
         exact = self._exact.get(fold(question)) or self._exact.get(fold(forms[0]))
-        order = np.argsort(-ranked, kind="stable")[:top_k]
+        order = [int(i) for i in np.argsort(-ranked, kind="stable")]
         if exact is not None:
-            order = np.array([exact, *(i for i in order if i != exact)][:top_k])
-        return [self._hit(int(i), scores, likeness, nearest, exact) for i in order]
+            order = [exact, *(i for i in order if i != exact)]
+        return [self._hit(i, scores, likeness, nearest, exact) for i in order[:top_k]]
 
     def likeness(self, question: str) -> Likeness:
         """Return the raw likenesses of a question; the calibration learns from them."""
@@ -212,8 +217,17 @@ class Retriever:
             self._degrade(error)
             return
         self._vectors = VectorIndex(vectors, kind)
-        if self._count <= MOST_TOPICS and len(vectors) >= FEWEST_PASSAGES * self._count:
-            self._topics = TopicClassifier(vectors, self._owners, self._count)
+        self._topics = self._learn_topics(vectors)
+
+    def _learn_topics(self, vectors: Vectors) -> TopicClassifier | None:
+        """Learn the documents and the background apart; hidden ones have too few passages."""
+        visible, (hidden, background) = len(self.documents), self._others
+        kept = (self._owners < visible) | (self._owners >= visible + hidden)
+        count = visible + background
+        if count > MOST_TOPICS or kept.sum() < FEWEST_PASSAGES * count:
+            return None
+        owners = np.minimum(self._owners[kept], visible)
+        return TopicClassifier(vectors[kept], owners, count)
 
     def _degrade(self, error: Exception) -> None:
         self.degraded = f"the encoder failed: {type(error).__name__}"
@@ -225,16 +239,16 @@ class Retriever:
             [self._lexical.scores(form) / self._lexical.ceiling(form) for form in forms], axis=0
         ).astype(np.float32)
         if self._encoder is None or self._vectors is None:
-            return Likeness(words, has_background=self._has_background), None
+            return Likeness(words, len(self.documents)), None
         try:
             query = self._encoder.encode_queries(forms)
         except Exception as error:  # as above
             self._degrade(error)
-            return Likeness(words, has_background=self._has_background), None
+            return Likeness(words, len(self.documents)), None
         self.degraded = None
         near, best = self._nearest(query)
         topic = None if self._topics is None else self._topics.scores(query).mean(axis=0)
-        return Likeness(words, near, topic, self._has_background), best
+        return Likeness(words, len(self.documents), near, topic), best
 
     def _nearest(self, query: Vectors) -> tuple[Row, NDArray[np.int64]]:
         """Return each document's mean of its nearest passages, and the nearest of all."""

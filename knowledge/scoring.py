@@ -6,7 +6,6 @@ Called by `knowledge.retrieval` for each question and by `knowledge.calibration`
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from knowledge.encoder.port import Vectors
 
 Row = NDArray[np.float32]
+RIDGE = 2.0
 FEATURES = ("near", "near_lead", "near_margin", "topic", "topic_lead", "words", "words_lead", "gap")
 
 
@@ -65,28 +65,31 @@ def default_calibration() -> Calibration:
 @dataclass(frozen=True)
 class Likeness:
     """
-    How like the question each document is, in three ways; the last document is the background.
+    How like the question each document is, in three ways.
+
+    After the documents come those that must not be found: hidden ones and the background.
 
     Args:
+        words: BM25 as a share of what a perfect match would score.
+        visible: How many documents may be found.
         near: Mean cosine of the nearest passages; absent without an encoder.
         topic: Score of the topic classifier; absent when documents have few passages.
-        words: BM25 as a share of what a perfect match would score.
     """
 
     words: Row
+    visible: int
     near: Row | None = None
     topic: Row | None = None
-    has_background: bool = False
 
     def fused(self, calibration: Calibration) -> Row:
-        """Return one ranking score per document, background left out."""
+        """Return one ranking score per document that may be found."""
         parts = zip(calibration.fusion, (self.near, self.topic, self.words), strict=True)
         if self.topic is None:
             parts = zip(calibration.plain_fusion, (self.near, self.words), strict=True)
-        total = np.zeros(len(self._real(self.words)), np.float32)
+        total = np.zeros(self.visible, np.float32)
         for weight, part in parts:
             if part is not None:
-                total += weight * standardise(self._real(part))
+                total += weight * standardise(part[: self.visible])
         return total
 
     def features(self, calibration: Calibration) -> Row:
@@ -102,17 +105,14 @@ class Likeness:
             [near, near_lead, near_margin, topic, topic_lead, words, words_lead, gap], np.float32
         )
 
-    def _real(self, row: Row) -> Row:
-        return row[:-1] if self.has_background else row
-
     def _lead(self, row: Row | None, best: int) -> tuple[float, float, float]:
-        """Return the best document's likeness, its lead over the background and over the mean."""
+        """Return the best document's likeness, its lead over the others and over the mean."""
         if row is None:
             return 0.0, 0.0, 0.0
-        real = self._real(row)
-        background = float(row[-1]) if self.has_background else float(real.mean())
+        real, others = row[: self.visible], row[self.visible :]
+        mean = float(real.mean())
         top = float(real[best])
-        return top, top - background, top - float(real.mean())
+        return top, top - (float(others.max()) if len(others) else mean), top - mean
 
 
 def standardise(row: Row) -> Row:
@@ -166,11 +166,3 @@ class TopicClassifier:
         moved = vectors - self._mean
         centred: Vectors = moved / (np.linalg.norm(moved, axis=1, keepdims=True) + 1e-9)
         return centred
-
-
-RIDGE = 2.0
-
-
-def as_mapping(features: Sequence[float]) -> Mapping[str, float]:
-    """Name the features, for the report of what was learnt."""
-    return dict(zip(FEATURES, features, strict=True))

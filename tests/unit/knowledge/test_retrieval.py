@@ -117,3 +117,12 @@ def test_any_message_gets_scores_between_0_and_1(text: str) -> None:
     documents = [Document("a", questions=("写作业拖拉",)), Document("b", texts=("叫不醒",))]
     hits = Retriever.build(documents, FixedEncoder(32)).search(text)
     assert all(0 <= hit.score <= 1 for hit in hits)
+
+
+def test_question_without_an_entry_is_not_sent_to_a_neighbour(documents: list[Document]) -> None:
+    question = "叫不醒又爱打瞌睡怎么办"
+    gap = Document("Q1", examples=("老打瞌睡怎么叫都不醒", "叫不醒爱打瞌睡"), hidden=True)
+    open_search = Retriever.build(documents, FixedEncoder()).search(question)
+    closed_search = Retriever.build([*documents, gap], FixedEncoder()).search(question)
+    assert closed_search[0].score < open_search[0].score
+    assert {hit.entry for hit in closed_search} == {d.id for d in documents}
