@@ -22,6 +22,7 @@ from bot.db.models.job import (
     UNKNOWN,
     Job,
 )
+from bot.jobs import supervise
 from bot.jobs.errors import Bury
 from bot.jobs.owner import make_owner
 from bot.jobs.registry import JobRun, OnAck
@@ -209,6 +210,27 @@ async def test_an_ack_outlives_a_database_that_is_down(world: World) -> None:
         await until(worker.healthy)
         assert await world.states() == {"k1": DONE}
     assert len(world.seen) == 1
+
+
+async def test_a_receipt_that_always_breaks_the_transaction_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "FIRST_WAIT_SECONDS", 0.0)
+
+    async def send(run: JobRun) -> OnAck | None:
+        async def store(session: AsyncSession) -> None:
+            await add_effect(session, run.key)
+            if run.key == "k2":
+                raise exc.OperationalError("INSERT", {}, OSError("looks like an outage"))
+
+        return store
+
+    world.registry.send("a", send)
+    for key in ("k1", "k2", "k3"):
+        await world.enqueue("a", key)
+    await world.worker().run_due()
+    assert await world.states() == {"k1": DONE, "k2": UNKNOWN, "k3": DONE}
+    assert await world.effects() == ["k1", "k3"]
 
 
 async def test_a_new_job_wakes_a_worker_that_would_look_only_much_later(world: World) -> None:
