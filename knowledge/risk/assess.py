@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from knowledge.risk.reading import Finding, Reading, read
-from knowledge.risk.rules import Combo, RuleSet, load_rules
-from knowledge.risk.values import Assessment, Context, Level, Span, max_level
+from knowledge.risk.rules import Combo, Rule, RuleSet, load_rules
+from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 _MAX_TURNS = 10
+_NOTHING_KNOWN = Context()
 
 
 @lru_cache(maxsize=1)
@@ -21,7 +22,9 @@ def default_rules() -> RuleSet:
     return load_rules()
 
 
-def assess(text: str, context: Context = Context(), rules: RuleSet | None = None) -> Assessment:
+def assess(
+    text: str, context: Context = _NOTHING_KNOWN, rules: RuleSet | None = None
+) -> Assessment:
     """Judge one message; never raises on any text.
 
     A later, calmer message does not lower the level: the result is at least `context.floor`, at
@@ -37,14 +40,18 @@ def assess(text: str, context: Context = Context(), rules: RuleSet | None = None
         combos += _combos(whole, rules, "turns")
     combos += _day(alone, turns, context, rules)
     level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
+    fired = _fired(whole, combos)
     return Assessment(
         level=level,
-        fresh=fresh,
-        weak=bool(alone.weak_rules),
-        who=whole.who,
-        rule_version=rules.version,
+        categories=_categories(whole, fired),
         spans=_spans(text, alone, whole, bool(combos)),
-        **_told(whole, combos),
+        who=whole.who,
+        subject=_subject(whole.findings),
+        reasons=_unique(row.reason for row in fired),
+        rule_ids=_unique(row.id for row in fired),
+        rule_version=rules.version,
+        weak=bool(alone.weak_rules),
+        fresh=fresh,
     )
 
 
@@ -54,15 +61,29 @@ def _combos(reading: Reading, rules: RuleSet, scope: str) -> list[Combo]:
     return [
         combo
         for combo in rules.combos
-        if combo.scope == scope
-        and all(need & signs for need in combo.needs)
-        and weak >= combo.weak
+        if combo.scope == scope and weak >= combo.weak and _complete(combo, signs)
     ]
 
 
-def _day(
-    alone: Reading, turns: tuple[str, ...], context: Context, rules: RuleSet
-) -> list[Combo]:
+def _complete(combo: Combo, signs: list[tuple[int, frozenset[str]]]) -> bool:
+    """Tell whether all needed signs stand together; over several turns the distance is free."""
+    wanted = frozenset().union(*combo.needs)
+    useful = [(place, tags) for place, tags in signs if tags & wanted]
+    for first, (begin, _) in enumerate(useful or [(0, frozenset())]):
+        near = (
+            tags
+            for place, tags in useful[first:]
+            if combo.scope != "message" or place - begin <= combo.within
+        )
+        present = frozenset().union(*near)
+        if all(need & present for need in combo.needs):
+            return True
+        if combo.scope != "message":
+            return False
+    return False
+
+
+def _day(alone: Reading, turns: tuple[str, ...], context: Context, rules: RuleSet) -> list[Combo]:
     """Count the messages of the day that carry a weak sign, this one among them."""
     if not alone.weak_rules:
         return []
@@ -75,31 +96,27 @@ def _proposed(text: str, rules: RuleSet) -> Level:
     return rules.classifier.propose(text) if rules.classifier else Level.NONE
 
 
-def _told(reading: Reading, combos: list[Combo]) -> dict[str, object]:
-    """Put categories, reasons and rules in order of severity, the worst first."""
-    fired: list[tuple[Level, str, str, str]] = [
-        (f.level, f.rule.category, f.rule.reason, f.rule.id)
-        for f in reading.findings
-        if f.level.rank > 0
+def _fired(reading: Reading, combos: list[Combo]) -> list[Rule | Combo]:
+    """Return what fired, the worst first."""
+    rows: list[tuple[int, Rule | Combo]] = [
+        (finding.level.rank, finding.rule) for finding in reading.findings if finding.level.rank > 0
     ]
-    fired += [(combo.level, combo.category, combo.reason, combo.id) for combo in combos]
-    fired.sort(key=lambda row: -row[0].rank)
-    categories = [category for _, category, _, _ in fired]
-    if reading.testing and categories:
-        categories.append("TEST")
-    if not categories:
-        categories = ["NONE" if all(f.real for f in reading.findings) else "EDU"]
-    return {
-        "categories": _unique(categories),
-        "reasons": _unique(reason for _, _, reason, _ in fired),
-        "rule_ids": _unique(name for _, _, _, name in fired),
-        "subject": _subject(reading.findings),
-    }
+    rows += [(combo.level.rank, combo) for combo in combos]
+    rows.sort(key=lambda row: -row[0])
+    return [row for _, row in rows]
 
 
-def _subject(findings: list[Finding]) -> str:
+def _categories(reading: Reading, fired: list[Rule | Combo]) -> tuple[str, ...]:
+    names = [row.category for row in fired]
+    if not names:
+        told = any(not finding.real for finding in reading.findings)
+        return ("EDU",) if told else ("NONE",)
+    return _unique([*names, "TEST"] if reading.testing else names)
+
+
+def _subject(findings: list[Finding]) -> Subject:
     fired = [finding for finding in findings if finding.level.rank > 0]
-    return max(fired, key=lambda f: f.level.rank).subject if fired else "unknown"
+    return max(fired, key=lambda finding: finding.level.rank).subject if fired else "unknown"
 
 
 def _spans(text: str, alone: Reading, whole: Reading, combined: bool) -> tuple[Span, ...]:

@@ -100,12 +100,13 @@ class Reader:
     def _other_or_child(self) -> Subject:
         return "other" if self.guess == "PO" else "child"
 
-    def _reported(self, start: int) -> bool:
+    def _reported(self, start: int, after: int = 0) -> bool:
         """Tell whether a child is quoted: 孩子说…, 儿子在作文里写…"""
         third = self._places("third")
         return any(
             0 <= start - said_end <= _REPORT and any(0 <= said - end <= 8 for _, end in third)
             for said, said_end in self._places("say")
+            if said >= after
         )
 
     def _negated(self, start: int) -> bool:
@@ -127,10 +128,23 @@ class Reader:
         return any(0 <= start - end <= _NEAR for _, end in self._places("if"))
 
     def _told(self, start: int, end: int) -> bool:
-        """Tell whether this is a lesson, a film or the news, with no link to one's own child."""
+        """Tell whether this is a lesson, a film or the news, with no link to one's own child.
+
+        The marker must stand in the same sentence, and no child may speak after it: in
+        "看完电影他说不想活了" the film explains nothing.
+        """
         if self._places("own_link"):
             return False
-        return self.who == "Q" or self._around("lesson", start, end)
+        if self.who == "Q":
+            return True
+        folded = self.found.folded
+        low = folded.clause_start(start, strength=STOP)
+        high = folded.clause_end(end - 1, strength=STOP)
+        return any(
+            low <= begin < high and not self._reported(start, after=stop)
+            for begin, stop in self._places("lesson")
+            if begin - end <= _AROUND and start - stop <= _AROUND
+        )
 
     def _around(self, slot: str, start: int, end: int) -> bool:
         return any(

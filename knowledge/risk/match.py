@@ -155,7 +155,11 @@ def _masks(folded: Folded, matches: list[tuple[int, int, int]], rules: RuleSet) 
 
 def _stands(folded: Folded, start: int, end: int, masks: list[Stretch], latin: bool) -> bool:
     """Tell whether a word counts: no comma inside it, no idiom over it, no longer Latin word."""
-    if end - start > 1 and folded.crosses_comma(start, end) and folded.text[start:end] not in _TOUGH:
+    if (
+        end - start > 1
+        and folded.crosses_comma(start, end)
+        and folded.text[start:end] not in _TOUGH
+    ):
         return False
     if masks and _masked(start, end, masks):
         return False

@@ -161,7 +161,7 @@ def _strength(char: str) -> int:
 
 
 def _simplify(text: str) -> str:
-    simple = _SIMPLIFY.convert(text)
+    simple: str = _SIMPLIFY.convert(text)
     if len(simple) == len(text):
         return simple
     return "".join(part if len(part := _SIMPLIFY.convert(char)) == 1 else char for char in text)

@@ -24,8 +24,9 @@ from knowledge.risk.rewrite import Rewriter
 from knowledge.risk.values import Level
 
 CATEGORIES = frozenset(
-    "SI-P SI-A SI-PL SI-AT SI-H NSSI ABU DV SA BUL RUN REF ED PSY SUB OD ACC VIO GAM PND CGB ONL "
-    "TCH GRIEF ANX DIS ATT MED REFU TEST EDU NONE".split()
+    {"SI-P", "SI-A", "SI-PL", "SI-AT", "SI-H", "NSSI", "ABU", "DV", "SA", "BUL", "RUN", "REF"}
+    | {"ED", "PSY", "SUB", "OD", "ACC", "VIO", "GAM", "PND", "CGB", "ONL", "TCH", "GRIEF", "ANX"}
+    | {"DIS", "ATT", "MED", "REFU", "TEST", "EDU", "NONE"}
 )
 FILTERS = frozenset({"negation", "tense", "register", "hypothetical", "stranger", "alias"})
 SCOPES = frozenset({"message", "turns", "day"})
@@ -214,7 +215,9 @@ class _Builder:
         combos: list[Combo],
         slots: dict[str, int],
     ) -> RuleSet:
-        literals = sorted({word for words, _ in self.groups for word in words} | self.rewriter.idioms)
+        literals = sorted(
+            {word for words, _ in self.groups for word in words} | self.rewriter.idioms
+        )
         numbers = {word: number for number, word in enumerate(literals)}
         groups = [frozenset(numbers[word] for word in words) for words, _ in self.groups]
         anchors = self._anchors()
@@ -233,7 +236,9 @@ class _Builder:
             anchor_groups=[tuple(found) for found in anchor_groups],
             idioms=frozenset(numbers[word] for word in self.rewriter.idioms),
             latin=frozenset(
-                number for word, number in numbers.items() if word[0].isascii() or word[-1].isascii()
+                number
+                for word, number in numbers.items()
+                if word[0].isascii() or word[-1].isascii()
             ),
             slot_groups=slots,
             regexes=[

@@ -1,0 +1,51 @@
+"""What several messages of one person mean together."""
+
+from __future__ import annotations
+
+import pytest
+
+from knowledge.risk import Context, Level, assess
+
+
+@pytest.mark.parametrize("calm", ["我开玩笑的,你别当真", "没事了", "谢谢老师"])
+def test_a_calm_message_keeps_the_level_of_the_day(calm: str) -> None:
+    turns = ("孩子说想自杀",)
+    found = assess(calm, Context(who="PC", turns=turns))
+    assert found.level.rank >= Level.HIGH.rank
+    assert found.fresh.rank < Level.FOCUS.rank
+    assert assess(calm, Context(floor=Level.EMERGENCY)).level is Level.EMERGENCY
+
+
+@pytest.mark.parametrize(
+    ("turns", "text", "least"),
+    [
+        (("我真的好难受,撑不下去",), "附近最高的楼是哪栋", "3"),
+        (("儿子跟我吵完架出去了",), "电话一直打不通", "3"),
+        (("他今晚没回来",), "手机关机了", "3"),
+        (("门反锁了,敲门不应",), "我发现药箱里少了一板药", "3!"),
+        (("他说一定要报仇",), "刚才看见他往书包里放了把刀", "3!"),
+    ],
+)
+def test_turns_mean_more_together(turns: tuple[str, ...], text: str, least: str) -> None:
+    found = assess(text, Context(turns=turns))
+    assert found.level.rank >= Level(least).rank
+    assert found.reasons
+
+
+def test_three_weak_signs_in_a_day_are_high() -> None:
+    turns = ("孩子这几天不说话", "晚上老是睡不着")
+    found = assess("今天又躲在房间偷偷哭", Context(who="PC", turns=turns))
+    assert found.level is Level.HIGH
+    counted = assess("今天又偷偷哭", Context(who="PC", weak_signs=2))
+    assert counted.level is Level.HIGH
+    assert counted.weak
+
+
+def test_only_the_last_ten_turns_are_read() -> None:
+    turns = ("孩子说想自杀", *["好的"] * 10)
+    assert assess("收到", Context(turns=turns)).level is Level.NONE
+
+
+def test_ordinary_turns_stay_calm() -> None:
+    turns = ("老师好,明天几点到校?", "要带水杯吗")
+    assert assess("好的,谢谢", Context(turns=turns)).level is Level.NONE
