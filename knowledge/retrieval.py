@@ -85,12 +85,14 @@ class _Passages:
     owners: list[int] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
 
-    def add(self, owner: int, texts: Iterable[str], *, asked: bool) -> None:
+    def add(
+        self, owner: int, texts: Iterable[str], *, asked: bool, shown: str | None = None
+    ) -> None:
         for text in texts:
             plain = without_courtesies(normalise(text))
             if plain:
                 self.texts.append(plain)
-                self.shown.append(text)
+                self.shown.append(text if shown is None else shown)
                 self.owners.append(owner)
                 self.asked.append(asked)
 
@@ -117,7 +119,8 @@ class Retriever:
         self._passages = _Passages()
         for owner, document in enumerate((*self.documents, *hidden)):
             self._passages.add(owner, document.questions, asked=True)
-            self._passages.add(owner, document.examples, asked=True)
+            title = next(iter(document.questions), "")
+            self._passages.add(owner, document.examples, asked=True, shown=title)
             self._passages.add(owner, document.texts, asked=False)
         self._count = len(self.documents) + len(hidden)
         if background:

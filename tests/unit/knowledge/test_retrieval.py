@@ -126,3 +126,10 @@ def test_question_without_an_entry_is_not_sent_to_a_neighbour(documents: list[Do
     closed_search = Retriever.build([*documents, gap], FixedEncoder()).search(question)
     assert closed_search[0].score < open_search[0].score
     assert {hit.entry for hit in closed_search} == {d.id for d in documents}
+
+
+def test_examples_are_searched_but_never_shown() -> None:
+    document = Document("a", questions=("写作业拖拉怎么办",), examples=("橡皮抠成渣也不动笔",))
+    best = Retriever.build([document], FixedEncoder()).search("橡皮抠成渣也不动笔")[0]
+    assert best.matched == "写作业拖拉怎么办"
+    assert best.why != ("exact",)
