@@ -34,9 +34,15 @@ def _refuse_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 def _type_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Keep an exception's type; its text may quote what a person wrote."""
-    if event.pop("exc_info", None):
-        kind = sys.exc_info()[0]
+    if found := event.pop("exc_info", None):
+        kind = found[0] if isinstance(found, tuple) else sys.exc_info()[0]
         event["error"] = kind.__name__ if kind else "unknown"
+    return event
+
+
+def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Cut a library's message after its first line; asyncio prints exceptions below it."""
+    event["event"] = str(event["event"]).partition("\n")[0]
     return event
 
 
@@ -62,7 +68,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _first_line],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
