@@ -9,7 +9,6 @@ from house import DANGER, PARENT, SEND_PATH, Home
 
 from bot.db.models import Delivery
 from bot.pipeline import router
-from bot.pipeline.slot import PassiveSlot
 
 
 @pytest.fixture
@@ -84,13 +83,6 @@ async def test_an_answer_in_time_is_not_sent_again(staffed: Home) -> None:
     await staffed.work()
     assert staffed.platform.calls.count(SEND_PATH) == len(staffed.sent())
     assert not [text for text in staffed.sent() if "手册T06-01" in text]
-
-
-def test_a_slot_is_taken_once_or_given_up() -> None:
-    taken = PassiveSlot()
-    assert (taken.take(), taken.take(), taken.close()) == (True, False, False)
-    closed = PassiveSlot()
-    assert (closed.close(), closed.take()) == (True, False)
 
 
 async def test_a_failure_after_the_time_is_up_is_logged_and_swept(

@@ -1,0 +1,29 @@
+"""The order of the handlers is a rule of its own."""
+
+import inspect
+
+import handlers
+
+ORDER = [handler.__name__.removeprefix("handlers.") for handler in handlers.HANDLERS]
+
+
+def test_each_handler_stands_once_and_handles() -> None:
+    assert len(ORDER) == len(set(ORDER))
+    for handler in handlers.HANDLERS:
+        assert inspect.iscoroutinefunction(handler.handle)
+        assert list(inspect.signature(handler.handle).parameters) == ["context", "message"]
+
+
+def test_what_a_person_holds_comes_first_then_danger() -> None:
+    assert ORDER[:2] == ["held", "risk"]
+
+
+def test_the_commands_come_before_every_search_and_before_attention() -> None:
+    for command in ("handoff", "stop", "erasure", "consents"):
+        assert ORDER.index(command) < ORDER.index("attention")
+        assert ORDER.index(command) < ORDER.index("questions")
+
+
+def test_the_fallback_is_the_last_one() -> None:
+    assert ORDER[-1] == "fallback"
+    assert handlers.FALLBACK is handlers.HANDLERS[-1]

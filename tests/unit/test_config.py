@@ -1,0 +1,217 @@
+"""Settings: what is refused, what is named, where they come from, and what is never shown."""
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+from fakes import FakeAnswers, ReadyScreen
+from house import AES_KEY, KEYS, make_settings
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from bot import cli, logs, wiring
+from bot.config import AlertChannel, Mode, Settings, WechatAccount, load_settings
+from bot.core.crisis import load_crisis
+from bot.core.errors import ConfigInvalid
+from bot.db.crypto import new_key
+from bot.wiring import build
+
+ACCOUNT = {
+    "XINQING_WECHAT__SCHOOL1__APP_ID": "wx0123456789abcdef",
+    "XINQING_WECHAT__SCHOOL1__APP_SECRET": "the-app-secret-itself",
+    "XINQING_WECHAT__SCHOOL1__TOKEN": "the-token-itself",
+    "XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY": AES_KEY,
+}
+ROBOT = {
+    "XINQING_ALERT__DUTY__KIND": "wecom",
+    "XINQING_ALERT__DUTY__URL": "http://127.0.0.1:1/cgi-bin/webhook/send?key=the-robot-key",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """A complete environment, to be spoilt by the test."""
+    values = {
+        "XINQING_DATA_DIR": str(tmp_path),
+        "XINQING_SECRET_KEYS": KEYS,
+        "XINQING_ENCODER": "none",
+        **ACCOUNT,
+        **ROBOT,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_account_is_read_by_its_name() -> None:
+    settings = load_settings()
+    account = settings.wechat["school1"]
+    assert (account.app_id, account.mode) == ("wx0123456789abcdef", "safe")
+    assert account.token.get_secret_value() == "the-token-itself"
+    assert settings.alert["duty"].tier == "district"
+    assert settings.mode is Mode.DEMO
+    assert settings.url.startswith("sqlite+aiosqlite:///")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XINQING_SECRET_KEYS", ""),
+        ("XINQING_SECRET_KEYS", "   "),
+        ("XINQING_WECHAT__SCHOOL1__APP_ID", ""),
+        ("XINQING_WECHAT__SCHOOL1__APP_SECRET", ""),
+        ("XINQING_WECHAT__SCHOOL1__APP_SECRET", "  "),
+        ("XINQING_WECHAT__SCHOOL1__TOKEN", ""),
+        ("XINQING_WECHAT__SCHOOL1__TOKEN", " "),
+        ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", ""),
+        ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", AES_KEY[:-1]),
+        ("XINQING_WECHAT__SCHOOL1__MODE", "open"),
+        ("XINQING_ALERT__DUTY__URL", ""),
+        ("XINQING_ALERT__DUTY__KIND", "fax"),
+        ("XINQING_MODE", "test"),
+        ("XINQING_PORT", "0"),
+    ],
+)
+def test_what_is_empty_or_wrong_is_refused_and_named(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(ConfigInvalid) as caught:
+        load_settings()
+    assert name in str(caught.value)
+    for secret in (KEYS, "itself", "robot-key", AES_KEY[:-1]):
+        assert secret not in str(caught.value)
+
+
+def test_without_any_setting_the_missing_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XINQING_DATA_DIR", str(tmp_path))
+    with pytest.raises(ConfigInvalid, match="XINQING_SECRET_KEYS"):
+        load_settings()
+
+
+def test_a_plain_account_needs_no_aes_key(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("XINQING_WECHAT__SCHOOL1__MODE", "plain")
+    environment.setenv("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", "")
+    assert load_settings().wechat["school1"].mode == "plain"
+
+
+def test_the_file_in_the_data_folder_is_read_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        f"XINQING_SECRET_KEYS={KEYS}\nXINQING_PORT=8701\nXINQING_REGION=3212\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("XINQING_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("XINQING_REGION", "1101")
+    settings = load_settings()
+    assert (settings.port, settings.region) == (8701, "1101")
+    assert settings.secret_keys.get_secret_value() == KEYS
+    assert load_settings(port=8702).port == 8702
+
+
+@pytest.mark.usefixtures("environment")
+def test_printing_the_settings_shows_no_secret() -> None:
+    shown = repr(load_settings())
+    for secret in (KEYS, "the-app-secret", "the-token", AES_KEY, "the-robot-key"):
+        assert secret not in shown
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+    for model in (WechatAccount, AlertChannel):
+        assert all(field.description for field in model.model_fields.values())
+
+
+# Starting -----------------------------------------------------------------------------------------
+
+
+def test_live_refuses_unsigned_crisis_phrases(tmp_path: Path) -> None:
+    assert load_crisis().unsigned(), "nobody has signed yet"
+    with pytest.raises(ConfigInvalid, match=r"XINQING_MODE=live: \d+ crisis phrases"):
+        build(make_settings(tmp_path, mode=Mode.LIVE))
+
+
+def test_live_refuses_the_simulators_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "_refuse_unsigned", lambda: None)
+    settings = make_settings(tmp_path, mode=Mode.LIVE)
+    settings.wechat["school1"].api_base = "simulator"
+    with pytest.raises(ConfigInvalid, match="simulator"):
+        build(settings, answers=FakeAnswers(), screen=ReadyScreen())
+
+
+@pytest.mark.parametrize("ring", ["k1:AAAA", "nonsense", f"{KEYS},{KEYS}"])
+def test_a_broken_key_ring_is_refused_without_its_value(tmp_path: Path, ring: str) -> None:
+    settings = make_settings(tmp_path, secret_keys=SecretStr(ring))
+    with pytest.raises(ConfigInvalid) as caught:
+        build(settings)
+    assert "XINQING_SECRET_KEYS" in str(caught.value)
+    assert KEYS not in str(caught.value)
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave logging alone: a command would bind it to a stream that is closed afterwards."""
+    monkeypatch.setattr(logs, "configure", lambda _level: None)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli.app, arguments)
+    return result.exit_code, result.output
+
+
+@pytest.mark.usefixtures("environment")
+def test_doctor_prints_what_is_in_force_with_secrets_masked(tmp_path: Path) -> None:
+    code, output = run("doctor")
+    assert code == 1, "the tables have not been made"
+    assert "XINQING_WECHAT__SCHOOL1__MODE = safe" in output
+    assert f"XINQING_DATA_DIR = {tmp_path}" in output.replace("\n", "")
+    assert "XINQING_SECRET_KEYS = ******" in output
+    for secret in (KEYS, KEYS[-20:], "the-app-secret", "the-token", AES_KEY, "the-robot-key"):
+        assert secret not in output
+    assert "数据库的表不是最新" in output
+
+
+@pytest.mark.slow
+def test_setup_makes_the_secrets_once_and_nobody_else_may_read_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "var"
+    monkeypatch.setenv("XINQING_DATA_DIR", str(folder))
+    monkeypatch.setenv("XINQING_ENCODER", "none")
+    code, output = run("setup", "--demo")
+    assert code == 0
+    assert "一次性密码" in output
+    env = folder / ".env"
+    made = env.read_text(encoding="utf-8")
+    assert env.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
+    key = next(line for line in made.splitlines() if line.startswith("XINQING_SECRET_KEYS="))
+    assert len(base64.b64decode(key.partition(":")[2])) == 32
+    again, output = run("setup", "--demo")
+    assert again == 0
+    assert "已经设置过" in output
+    assert env.read_text(encoding="utf-8") == made
+    code, output = run("doctor")
+    assert code == 0, output
+    assert "七天内没有空缺" in output
+    monkeypatch.setenv("XINQING_SECRET_KEYS", f"{new_key('k2')},{key.partition('=')[2]}")
+    code, output = run("rotate-keys")
+    assert code == 0
+    assert int("".join(filter(str.isdigit, output))) > 0
+    monkeypatch.setenv("XINQING_SECRET_KEYS", new_key("k3"))
+    with pytest.raises(ConfigInvalid, match="XINQING_SECRET_KEYS"):
+        CliRunner().invoke(cli.app, ["rotate-keys"], catch_exceptions=False)
+
+
+def test_nothing_of_this_machine_leaks_into_the_tests() -> None:
+    assert [name for name in os.environ if name.startswith("XINQING_WECHAT")] == []
