@@ -9,19 +9,27 @@
   let seen = -1;
 
   // A page that has silently stopped is worse than none: say so, loudly.
-  function trouble(text, link) {
+  const problems = { page: '', stream: '' };
+  let signIn = false;
+  function tell() {
     if (!offline) return;
+    const text = problems.page || problems.stream;
     offline.hidden = !text;
-    offline.textContent = text || '';
-    if (text && link) {
+    offline.textContent = text;
+    if (text && signIn) {
       const a = document.createElement('a');
       a.href = '/login?next=' + encodeURIComponent(location.pathname);
       a.textContent = ' 重新登录';
       offline.append(a);
     }
   }
+  function trouble(text) {
+    problems.page = text;
+    tell();
+  }
   function status(code) {
-    if (code === 401) trouble('登录已过期，这一页不再更新！', true);
+    signIn = code === 401;
+    if (code === 401) trouble('登录已过期，这一页不再更新！');
     else if (code === 403 || code === 404) trouble('这个个案已不在你的权限范围内，这一页不再更新。');
     else if (code >= 400) trouble('服务器出错，这一页没有更新，正在重试。紧急情况请直接打电话。');
     else trouble('');
@@ -32,6 +40,17 @@
   });
   document.addEventListener('htmx:error', () =>
     trouble('连不上服务器，这一页没有更新，正在重试。请检查网络。'));
+
+  let streaming = false;
+  function stream(on) {
+    streaming = on;
+    problems.stream = on ? '' : '实时连接断开，正在重连；这一页每20秒刷新一次。';
+    tell();
+  }
+  document.addEventListener('htmx:sse:after:connection', () => stream(true));
+  document.addEventListener('htmx:sse:error', () => stream(false));
+  document.addEventListener('htmx:sse:close', () => stream(false));
+  if (offline) setTimeout(() => { if (!streaming) stream(false); }, 8000);
 
   function lasting(ms) {
     const s = Math.max(0, Math.floor(ms / 1000));
