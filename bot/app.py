@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    generate_latest,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -40,6 +45,8 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.services = house.services
+    app.state.figures = CollectorRegistry()
+    app.state.figures.register(house.worker.metrics())
     app.router.routes.extend(house.callbacks.routes())
     app.router.routes.extend(
         [
@@ -101,6 +108,8 @@ async def _ready(request: Request) -> Response:
     return JSONResponse({"ready": ready, "checks": checks}, status_code=200 if ready else 503)
 
 
-async def _metrics(_request: Request) -> Response:
+async def _metrics(request: Request) -> Response:
     """Return the figures for Prometheus; counts and times only."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    own: CollectorRegistry = request.app.state.figures
+    body = generate_latest(REGISTRY) + generate_latest(own)
+    return Response(body, media_type=CONTENT_TYPE_LATEST)

@@ -22,7 +22,7 @@ from bot.core.ports import CallbackAnswer, CallbackRequest, Channel
 from bot.pipeline.inbox import Inbox
 from bot.pipeline.router import Routed, Router
 from bot.pipeline.slot import PassiveSlot, wait
-from bot.services import alarms
+from bot.services import alarms, figures
 from bot.services.container import Services
 
 log = structlog.get_logger(__name__)
@@ -70,6 +70,7 @@ class Callbacks:
         except CallbackTooLarge:
             return await self._too_large(account)
         except (CallbackRejected, CallbackMalformed) as error:
+            figures.REFUSED.labels(str(error.status)).inc()
             log.warning(
                 "callback_refused",
                 channel=account[0],
@@ -95,6 +96,7 @@ class Callbacks:
         return CallbackRequest(query, dict(request.headers), bytes(body))
 
     async def _too_large(self, account: tuple[str, str]) -> Response:
+        figures.REFUSED.labels("413").inc()
         now = self._services.clock.now()
         if now - self._alarmed.get(account, datetime.min.replace(tzinfo=UTC)) >= ALARM_PAUSE:
             self._alarmed[account] = now

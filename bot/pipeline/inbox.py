@@ -24,7 +24,7 @@ from bot.core.privacy import clean
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message
 from bot.db.models.case import CLOSED
-from bot.services import alarms, cases, contacts
+from bot.services import alarms, cases, contacts, figures
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
 from bot.services.screening import Screen, Screened
@@ -74,6 +74,10 @@ class Inbox:
             receipt = await self._transact(incoming, now)
         if receipt.case_id is not None and not receipt.duplicate:
             self._bell.ring()
+        if receipt.duplicate:
+            figures.DUPLICATES.labels(incoming.channel).inc()
+        else:
+            figures.ACCEPTED.labels(incoming.channel, incoming.kind.value, receipt.level).inc()
         log.info(
             "accepted",
             message=receipt.message_id,
@@ -196,6 +200,7 @@ class Inbox:
         if message is not None:
             session.add(_assessment(message, screened, now))
             if screened.failed:
+                figures.SCREEN_FAILURES.inc()
                 await alarms.raise_alarm(session, "screen_failed", now=now)
         return message
 

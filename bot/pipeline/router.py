@@ -20,7 +20,7 @@ from bot.core.errors import Conflict
 from bot.core.messages import Outcome, Reply
 from bot.db.models import Contact, Message
 from bot.pipeline.slot import PassiveSlot
-from bot.services import alarms, deliveries
+from bot.services import alarms, deliveries, figures
 from bot.services.container import Services
 from bot.services.handling import Context, StoredMessage, load
 
@@ -145,6 +145,7 @@ class Router:
                 )
                 first = first if first is not None else delivery.id
         self._services.bell.ring()
+        figures.ROUTED.labels(outcome.handler).inc()
         log.info("routed", message=message.id, handler=outcome.handler, **_codes(outcome))
         if passive and outcome.replies:
             return Routed(outcome.replies[0], first, outcome)
