@@ -6,7 +6,8 @@ service, and what the service sends later arrives through the fake platform's ow
 
 from collections.abc import AsyncIterator, Sequence
 
-from bot.simulator.driver import WechatDriver
+from bot.core.errors import ChannelUnavailable
+from bot.simulator.driver import ServiceBroken, WechatDriver
 from bot.simulator.platform import FakePlatform
 
 
@@ -26,9 +27,12 @@ class ParentSimulator:
         """Send words as a parent and return the passive reply.
 
         Raises:
-            ServiceBroken: the callback was not answered as WeChat wants it.
+            ChannelUnavailable: the callback was not answered as WeChat wants it.
         """
-        return await self._driver.say(parent, text)
+        try:
+            return await self._driver.say(parent, text)
+        except ServiceBroken as error:
+            raise ChannelUnavailable(str(error)) from None
 
     async def follow(self, parent: str, scene: str) -> str | None:
         """Follow the account, by the QR code of a scene or (empty) by search."""
