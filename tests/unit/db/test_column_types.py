@@ -19,7 +19,7 @@ from bot.db.types import UtcDateTime
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 WORDS = "孩子刚才说他不想活了 13800000000"
-DIALECTS = [sqlite.dialect(), postgresql.dialect()]
+DIALECTS = [sqlite.dialect(), postgresql.dialect()]  # type: ignore[no-untyped-call]
 
 moments = st.datetimes(
     min_value=datetime(1970, 1, 2),  # noqa: DTZ001
