@@ -88,6 +88,7 @@ class _Passages:
     def add(
         self, owner: int, texts: Iterable[str], *, asked: bool, shown: str | None = None
     ) -> None:
+        """Add the texts that have anything to compare."""
         for text in texts:
             plain = without_courtesies(normalise(text))
             if plain:
@@ -95,6 +96,13 @@ class _Passages:
                 self.shown.append(text if shown is None else shown)
                 self.owners.append(owner)
                 self.asked.append(asked)
+
+    def add_blank(self, owner: int) -> None:
+        """Give a document without any text its place."""
+        self.texts.append("")
+        self.shown.append("")
+        self.owners.append(owner)
+        self.asked.append(False)
 
 
 class Retriever:
@@ -122,11 +130,14 @@ class Retriever:
             title = next(iter(document.questions), "")
             self._passages.add(owner, document.examples, asked=True, shown=title)
             self._passages.add(owner, document.texts, asked=False)
+            if owner not in self._passages.owners[-1:]:
+                self._passages.add_blank(owner)
         self._count = len(self.documents) + len(hidden)
         if background:
             self._passages.add(self._count, background, asked=True)
             self._count += 1
         self._owners = np.array(self._passages.owners, np.int64)
+        self._starts = np.searchsorted(self._owners, np.arange(self._count))
         self._others = len(hidden), bool(background)
         self._lexical = LexicalIndex(self._joined())
         self._encoder = encoder
@@ -177,14 +188,14 @@ class Retriever:
         forms = views(question)
         if not forms[0]:
             return []
-        likeness, nearest = self._likeness(forms)
+        likeness, cosines = self._likeness(forms)
         ranked, scores = score_documents(likeness, self._calibration)
         ranked, scores = self._prefer_stage(ranked, scores, stage)
         exact = self._exact.get(fold(question)) or self._exact.get(fold(forms[0]))
         order = [int(i) for i in np.argsort(-ranked, kind="stable")]
         if exact is not None:
             order = [exact, *(i for i in order if i != exact)]
-        return [self._hit(i, scores, likeness, nearest, exact) for i in order[:top_k]]
+        return [self._hit(i, scores, likeness, cosines, exact) for i in order[:top_k]]
 
     def likeness(self, question: str) -> Likeness:
         """Return the raw likenesses of a question; the calibration learns from them."""
@@ -236,8 +247,8 @@ class Retriever:
         self.degraded = f"the encoder failed: {type(error).__name__}"
         log.warning("search goes on without vectors: %s", type(error).__name__)
 
-    def _likeness(self, forms: Sequence[str]) -> tuple[Likeness, NDArray[np.int64] | None]:
-        """Compare each form of the message and keep the mean; also each document's best passage."""
+    def _likeness(self, forms: Sequence[str]) -> tuple[Likeness, Row | None]:
+        """Return the mean over the forms of a message, and the cosines of all passages."""
         words = np.mean(
             [self._lexical.scores(form) / self._lexical.ceiling(form) for form in forms], axis=0
         ).astype(np.float32)
@@ -249,25 +260,21 @@ class Retriever:
             self._degrade(error)
             return Likeness(words, len(self.documents)), None
         self.degraded = None
-        near, best = self._nearest(query)
+        near, cosines = self._nearest(query)
         topic = None if self._topics is None else self._topics.scores(query).mean(axis=0)
-        return Likeness(words, len(self.documents), near, topic), best
+        return Likeness(words, len(self.documents), near, topic), cosines
 
-    def _nearest(self, query: Vectors) -> tuple[Row, NDArray[np.int64]]:
-        """Return each document's mean of its nearest passages, and the nearest of all."""
+    def _nearest(self, query: Vectors) -> tuple[Row, Row]:
+        """Return each document's mean of its nearest passages, and the first form's cosines."""
         assert self._vectors is not None
         size = len(self._vectors)
         count = size if size <= WHOLE_LIMIT else CANDIDATES
         scores, rows = self._vectors.search(query, count)
-        near = np.zeros(self._count, np.float32)
-        best = np.full(self._count, -1, np.int64)
-        for form_scores, form_rows in zip(scores, rows, strict=True):
-            found = form_rows >= 0
-            form_scores, form_rows = form_scores[found], form_rows[found]
-            near += _mean_of_best(form_scores, self._owners[form_rows], self._count)
-            owners, first = np.unique(self._owners[form_rows], return_index=True)
-            best[owners] = form_rows[first]
-        return np.asarray(near / len(query), np.float32), best
+        # A passage that did not come back is at most as near as the last that did.
+        cosines = np.repeat(scores[:, -1:], size, axis=1)
+        np.put_along_axis(cosines, np.maximum(rows, 0), scores, axis=1)
+        near = [_mean_of_best(form, self._owners, self._starts) for form in cosines]
+        return np.mean(near, axis=0, dtype=np.float32), cosines[0]
 
     def _prefer_stage(self, ranked: Row, scores: Row, stage: str | None) -> tuple[Row, Row]:
         if stage is None:
@@ -281,23 +288,23 @@ class Retriever:
         document: int,
         scores: Row,
         likeness: Likeness,
-        nearest: NDArray[np.int64] | None,
+        cosines: Row | None,
         exact: int | None,
     ) -> Hit:
         found = self.documents[document]
         if document == exact:
             return Hit(found.id, 1.0, ("exact",), found.questions[0])
         why = []
-        if (
-            likeness.near is not None
-            and likeness.near[document]
-            >= np.partition(likeness.near, -min(3, len(likeness.near)))[-min(3, len(likeness.near))]
-        ):
+        near = likeness.near
+        if near is not None and near[document] >= np.sort(near[: likeness.visible])[-3:][0]:
             why.append("vector")
         if likeness.words[document] > 0:
             why.append("words")
-        row = -1 if nearest is None else int(nearest[document])
-        matched = self._passages.shown[row] if row >= 0 else (*found.questions, *found.texts, "")[0]
+        matched = (*found.questions, *found.texts, "")[0]
+        if cosines is not None:
+            first = int(self._starts[document])
+            last = int(np.searchsorted(self._owners, document, side="right"))
+            matched = self._passages.shown[first + int(np.argmax(cosines[first:last]))]
         return Hit(found.id, min(float(scores[document]), 0.999), tuple(why), matched)
 
 
@@ -311,19 +318,15 @@ def _exact_matches(documents: Sequence[Document]) -> dict[str, int]:
     return found
 
 
-def _mean_of_best(scores: Row, owners: NDArray[np.int64], count: int) -> Row:
-    """
-    Return per document the mean of its best scores; the scores come sorted, best first.
-
-    A document without any candidate gets the lowest score seen.
-    """
-    order = np.argsort(owners, kind="stable")
-    sorted_owners, sorted_scores = owners[order], scores[order]
-    starts = np.searchsorted(sorted_owners, np.arange(count))
-    ends = np.searchsorted(sorted_owners, np.arange(count), side="right")
-    sums = np.concatenate([[0.0], np.cumsum(sorted_scores, dtype=np.float64)])
-    upto = np.minimum(ends, starts + NEAREST)
-    taken = upto - starts
-    floor = float(scores.min()) if len(scores) else 0.0
-    means = np.where(taken > 0, (sums[upto] - sums[starts]) / np.maximum(taken, 1), floor)
-    return means.astype(np.float32)
+def _mean_of_best(scores: Row, owners: NDArray[np.int64], starts: NDArray[np.int64]) -> Row:
+    """Return per document the mean of its best scores; each document's passages lie together."""
+    left = scores.copy()
+    total = np.zeros(len(starts), np.float32)
+    taken = np.zeros(len(starts), np.float32)
+    for _ in range(NEAREST):
+        best = np.maximum.reduceat(left, starts)
+        found = best > -np.inf
+        total[found] += best[found]
+        taken += found
+        left[left >= best[owners]] = -np.inf
+    return total / taken

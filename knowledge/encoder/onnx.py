@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from knowledge.encoder.port import Vectors
 from knowledge.errors import EncoderError
 
 BATCH = 16
+LIKE = 1.3  # how much longer the longest text of a batch may be
 SILENT = 3
 
 
@@ -46,7 +47,7 @@ class OnnxEncoder:
         except Exception as error:  # both libraries raise their own bare types
             raise EncoderError("the model cannot be loaded", file=folder) from error
         self._tokenizer.enable_truncation(int(self._card["longest"]))
-        self._tokenizer.enable_padding(pad_id=int(self._card["pad"]), pad_token="<pad>")
+        self._pad = int(self._card["pad"])
 
     @property
     def name(self) -> str:
@@ -70,18 +71,16 @@ class OnnxEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
-        # Texts of like length go together: padding costs as much as words.
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            encodings = self._tokenizer.encode_batch_fast([prompt + texts[row] for row in rows])
-            feed = {
-                "input_ids": np.array([encoding.ids for encoding in encodings], np.int64),
-                "attention_mask": np.array(
-                    [encoding.attention_mask for encoding in encodings], np.int64
-                ),
-            }
-            vectors[rows] = self._run(None, feed)[0]
+        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
+        tokens = [encoding.ids for encoding in encodings]
+        for rows in _batches([len(numbers) for numbers in tokens]):
+            longest = len(tokens[rows[-1]])
+            numbers = np.full((len(rows), longest), self._pad, np.int64)
+            mask = np.zeros((len(rows), longest), np.int64)
+            for place, row in enumerate(rows):
+                numbers[place, : len(tokens[row])] = tokens[row]
+                mask[place, : len(tokens[row])] = 1
+            vectors[rows] = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
         return vectors
 
     def _verify(self, folder: Path) -> None:
@@ -92,6 +91,18 @@ class OnnxEncoder:
                 raise EncoderError("the file cannot be read", file=folder / name) from error
             if found != expected:
                 raise EncoderError("the checksum is not the one in card.toml", file=folder / name)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Put texts of like length together, shortest first: padding costs as much as words."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if batch and (len(batch) == BATCH or lengths[row] > LIKE * lengths[batch[0]] + 2):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.decision import Thresholds, decide, is_smalltalk
@@ -48,6 +48,7 @@ def test_thresholds_outside_0_to_1_are_refused(field: str, value: float) -> None
         Thresholds(**{field: value})
 
 
+@settings(deadline=None)
 @given(scores, st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_decision_is_whole_for_any_scores_and_thresholds(
     values: list[float], answer: float, choices: float, candidate: float
@@ -58,6 +59,7 @@ def test_decision_is_whole_for_any_scores_and_thresholds(
     assert decision.kind != "choices" or decision.candidates
 
 
+@settings(deadline=None)
 @given(scores, st.floats(0, 1), st.floats(0, 1))
 def test_higher_threshold_never_answers_more(values: list[float], a: float, b: float) -> None:
     low, high = sorted((a, b))

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.entry import RedFlag
@@ -137,12 +137,14 @@ def test_missing_folder_is_a_problem(tmp_path: Path) -> None:
     assert len(load_handbook(tmp_path / "none").problems) == 1
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_no_text_at_all_raises(text: str) -> None:
     entry, problems = parse_entry(text, Path("x.md"))
     assert entry is not None or problems
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="-\n: []{}&*!|>'\"#ab,", max_size=200))
 def test_no_front_matter_at_all_raises(text: str) -> None:
     entry, problems = parse_entry(f"---\n{text}\n---\n## 一句话回答\n", Path("x.md"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.encoder.fixed import FixedEncoder
@@ -112,6 +112,7 @@ def test_threads_get_the_same_answers(retriever: Retriever) -> None:
     assert together == alone
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_message_gets_scores_between_0_and_1(text: str) -> None:
     documents = [Document("a", questions=("写作业拖拉",)), Document("b", texts=("叫不醒",))]
@@ -133,3 +134,20 @@ def test_examples_are_searched_but_never_shown() -> None:
     best = Retriever.build([document], FixedEncoder()).search("橡皮抠成渣也不动笔")[0]
     assert best.matched == "写作业拖拉怎么办"
     assert best.why != ("exact",)
+
+
+def test_document_without_text_does_not_disturb_the_others() -> None:
+    documents = [Document("a"), Document("b", texts=("写作业拖拉",)), Document("c", texts=("！",))]
+    hits = Retriever.build(documents, FixedEncoder()).search("作业拖拉")
+    assert hits[0].entry == "b"
+    assert len(hits) == 3
+
+
+def test_large_corpus_is_compared_by_its_nearest_passages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("knowledge.retrieval.WHOLE_LIMIT", 10)
+    monkeypatch.setattr("knowledge.retrieval.CANDIDATES", 5)
+    corpus = [
+        Document(str(n), texts=(f"第{n}条说的是{chr(0x4E00 + n * 7)}和别的",)) for n in range(60)
+    ]
+    retriever = Retriever.build(corpus, FixedEncoder())
+    assert all(retriever.search(d.texts[0])[0].entry == d.id for d in corpus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from knowledge.text import MOST_SENTENCES, clean, fold, normalise, views, without_courtesies
@@ -57,6 +57,7 @@ def test_story_in_one_breath_is_cut_at_its_commas() -> None:
     assert all(len(form) >= 14 for form in forms)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_can_be_normalised_and_twice_is_once(text: str) -> None:
     once = normalise(text)
@@ -65,6 +66,7 @@ def test_any_text_can_be_normalised_and_twice_is_once(text: str) -> None:
     assert views(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(categories=["Cs", "Lo", "So"]), max_size=60))
 def test_broken_characters_never_raise(text: str) -> None:
     fold(text).encode("utf-8")
