@@ -23,8 +23,9 @@ CONCURRENCY = (1, 8, 32)
 PARENTS = 500
 SEED = 20261122
 SLOWER_RATE = 50.0
-# More than the house can answer in a second on the machines this is for; what is left is not sent.
-PREPARED_PER_SECOND = 700
+# How many bodies are made ahead: more than are answered, going by the measurement before.
+FIRST_PER_SECOND = 200.0
+SPARE = 3.0
 WARM_SECONDS = 3.0
 ECHO_BODIES = 2_000
 CHECKED = 300
@@ -85,16 +86,19 @@ async def _measure_house(
         return list(stage.prepare(islice(words, count), people))
 
     async def closed(concurrency: int, length: float) -> Run:
-        ready = prepare(int(PREPARED_PER_SECOND * length) + concurrency)
+        expected = SPARE * house.sustained if house.sustained else FIRST_PER_SECOND
+        ready = prepare(int(expected * length) + 4 * concurrency)
         run = await stage.driver.closed(iter(ready), concurrency=concurrency, seconds=length)
         house.answers += run.answers
+        house.sustained = run.per_second
         return run
 
     await closed(CONCURRENCY[-1], WARM_SECONDS)
     for concurrency in CONCURRENCY:
+        before = stage.house.process.cpu_seconds()
         run = await closed(concurrency, seconds)
-        house.closed.append({"concurrency": concurrency} | _figures(run))
-        house.sustained = run.per_second
+        used = stage.house.process.cpu_seconds() - before
+        house.closed.append({"concurrency": concurrency} | _figures(run) | _cost(run, used))
     if rate > house.sustained * 0.9:
         rate = SLOWER_RATE
     run = await stage.driver.steady(prepare(int(rate * seconds)), rate=rate, seed=SEED)
@@ -118,8 +122,10 @@ async def _measure_echo(
         await driver.closed(around, concurrency=CONCURRENCY[-1], seconds=WARM_SECONDS)
         closed = []
         for concurrency in CONCURRENCY:
+            before = echo.cpu_seconds()
             run = await driver.closed(around, concurrency=concurrency, seconds=seconds)
-            closed.append({"concurrency": concurrency} | _figures(run))
+            used = echo.cpu_seconds() - before
+            closed.append({"concurrency": concurrency} | _figures(run) | _cost(run, used))
         count = int(rate * seconds)
         steady = await driver.steady(list(islice(around, count)), rate=rate, seed=SEED)
         return {
@@ -140,6 +146,11 @@ def _figures(run: Run) -> dict[str, object]:
         "errors": len(run.answers) - len(good),
         **spread([answered.seconds for answered in good]),
     }
+
+
+def _cost(run: Run, seconds: float) -> dict[str, object]:
+    """Return the server's processor time for one answer."""
+    return {"cpu_ms_each": round(1000 * seconds / max(1, len(run.answers)), 2)}
 
 
 def _ratio(house: _House, echo: dict[str, object]) -> dict[str, float]:

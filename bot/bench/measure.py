@@ -57,13 +57,34 @@ def _cpu() -> str:
     return next(models, platform.processor())
 
 
+def cpu_seconds(process: int) -> float:
+    """Return the processor time of a process and its children; 0 where there is no /proc.
+
+    Unlike times on the clock it does not grow when other programs keep the machine busy.
+    """
+    try:
+        fields = (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        )
+    except OSError:
+        return 0.0
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cpu_seconds, _children(process)))
+
+
 def memory_mb(process: int) -> float | None:
     """Return the resident memory of a process and its children; None where there is no /proc."""
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text(encoding="utf-8").split()[1])
-        tasks = Path(f"/proc/{process}/task").iterdir()
-        children = [int(c) for task in tasks for c in (task / "children").read_text().split()]
     except OSError:
         return None
     own = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    return round(own + sum(memory_mb(child) or 0.0 for child in children), 1)
+    return round(own + sum(memory_mb(child) or 0.0 for child in _children(process)), 1)
+
+
+def _children(process: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+        return [int(c) for task in tasks for c in (task / "children").read_text().split()]
+    except OSError:
+        return []

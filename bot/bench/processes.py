@@ -19,7 +19,7 @@ from typing import IO
 
 import httpx2
 
-from bot.bench.measure import memory_mb
+from bot.bench.measure import cpu_seconds, memory_mb
 from bot.core.errors import XinqingError
 from bot.db.crypto import new_key
 from bot.simulator.driver import WechatCredentials
@@ -82,6 +82,10 @@ class Process:
     def memory_mb(self) -> float | None:
         """Return its resident memory with its children's."""
         return memory_mb(self.id)
+
+    def cpu_seconds(self) -> float:
+        """Return its processor time with its children's."""
+        return cpu_seconds(self.id)
 
     def kill(self) -> None:
         """Kill it and its children without a chance to tidy up."""

@@ -21,7 +21,7 @@ from bot.core.clock import SystemClock
 from bot.simulator.driver import WechatDriver
 from bot.simulator.platform import FakePlatform
 from bot.simulator.wechat_server import make_fake_wechat
-from knowledge.risk import Context, assess, default_rules
+from knowledge.risk import Context, Level, assess, default_rules
 
 FIRST_WORDS = "你好"
 SETTLE_SECONDS = 120.0
@@ -37,9 +37,15 @@ class _Server(uvicorn.Server):
 
 
 def harmless(words: Iterable[str]) -> Iterator[str]:
-    """Leave out what the screen takes for danger; it would be answered by the crisis reply."""
+    """Leave out what the screen takes for danger or for a sign of it.
+
+    It would be answered by the crisis reply, alone or together with other messages of its parent.
+    """
     rules = default_rules()
-    return (text for text in words if not assess(text, Context(), rules).fresh.escalated)
+    for text in words:
+        found = assess(text, Context(), rules)
+        if found.fresh is Level.NONE and not found.weak:
+            yield text
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def alerts(
 def loss(
     callbacks: Annotated[int, typer.Option(min=30, help="different messages")] = 2000,
     kills: Annotated[int, typer.Option(min=0, help="how often the service is killed")] = 5,
-    rate: Annotated[float, typer.Option(min=1, help="messages a second")] = 30,
+    rate: Annotated[float, typer.Option(min=1, help="messages a second")] = 20,
     seed: Annotated[int, typer.Option(help="of who writes what, when, and of the kills")] = 1,
 ) -> None:
     """Kill the service again and again and count what was lost or doubled."""
