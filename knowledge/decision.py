@@ -30,7 +30,7 @@ class Thresholds:
     """
 
     answer: float = 0.5
-    choices: float = 0.25
+    choices: float = 0.3
     candidate: float = 0.03
 
     def __post_init__(self) -> None:
