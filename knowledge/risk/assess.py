@@ -40,13 +40,15 @@ def assess(
         combos += _combos(whole, rules, "turns")
     combos += _day(alone, turns, context, rules)
     level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
-    fired = _fired(whole, combos)
+    # A message that is worst by its own words is told by them, not by what was said before it.
+    told = whole if combos or whole.level.rank > fresh.rank else alone
+    fired = _fired(told, combos)
     return Assessment(
         level=level,
-        categories=_categories(whole, fired),
+        categories=_categories(told, fired),
         spans=_spans(text, alone, whole, bool(combos)),
-        who=whole.who,
-        subject=_subject(whole.findings),
+        who=whole.who if alone.who == "X" else alone.who,
+        subject=_subject(told.findings),
         reasons=_unique(row.reason for row in fired),
         rule_ids=_unique(row.id for row in fired),
         rule_version=rules.version,

@@ -55,10 +55,10 @@ class Reader:
         """Return the given speaker, or the best guess from the words."""
         if self.who:
             return self.who
-        for slot, code in _CLUES:
-            if self._places(slot):
-                return code
-        return "X"
+        if self._places("who_parent") and self._places("who_minor"):
+            # A mother who names her own mother, or a child that quotes hers: nobody can tell.
+            return "X"
+        return next((code for slot, code in _CLUES if self._places(slot)), "X")
 
     @cached_property
     def testing(self) -> bool:
@@ -185,6 +185,7 @@ _CLUES = (
     ("who_minor", "S"),
     ("who_parent", "PC"),
     ("who_adult", "PS"),
+    ("who_school", "S"),
 )
 CONTEXT_SLOTS = frozenset(
     {"self", "third", "say", "neg_filler", "negator", "not_negation", "recent", "long_ago", "if"}
