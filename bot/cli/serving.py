@@ -158,7 +158,7 @@ def _print_pages(settings: Settings) -> None:
     print(
         f"\n心晴（演示环境）\n"
         f"  家长模拟器   {base}/simulator\n"
-        f"  心理老师工作台 {base}/desk\n"
+        f"  心理老师值班台 {base}/desk\n"
         f"  停止：Ctrl+C\n",
         flush=True,
     )
