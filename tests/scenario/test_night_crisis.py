@@ -138,11 +138,11 @@ async def test_the_ladder_climbs_until_somebody_accepts(
     assert len(staffed.alerts(DISTRICT_GROUP)) > len(minutes)
     case = await staffed.case()
     await staffed.take_case(case.id)
+    assert await staffed.jobs("ladder.step", "ready", "sched", "leased") == [], "at once"
     count = len(staffed.alerts())
     for _ in range(6):
         await staffed.wait(minutes=15)
     assert len(staffed.alerts()) == count
-    assert await staffed.jobs("ladder.step", "ready", "sched", "leased") == []
 
 
 async def test_a_level_2_climbs_after_half_an_hour_of_duty_time(home: Home) -> None:
@@ -185,6 +185,8 @@ async def test_a_retraction_lowers_nothing(staffed: Home) -> None:
     assert (await staffed.case()).state == "open"
     assert [message.level for message in await staffed.messages()][1:] == ["3", "3"]
     assert "120" in reply, "it still gets what matters now, not small talk"
+    assert NOTIFYING in reply
+    assert RECEIVED not in reply, "nobody has accepted it"
     await staffed.wait(minutes=5)
     assert len(staffed.alerts()) == 2, "the ladder climbs on"
 

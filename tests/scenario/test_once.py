@@ -6,6 +6,7 @@ import pytest
 from factories import incoming
 from fakes import HOMEWORK, FakeAnswers
 from house import DANGER, PARENT, Home, Houses
+from structlog.testing import capture_logs
 
 from bot.core.messages import IncomingMessage
 from bot.db.models import Delivery, Message
@@ -142,7 +143,9 @@ async def test_two_sweeps_at_once_answer_once(houses: Houses) -> None:
     await one.accept(incoming(HOMEWORK, at=one.clock.now()))
     one.platform.wrote(PARENT)
     one.clock.advance(seconds=21)
-    await asyncio.gather(one.house.deliverer.sweep(), two.house.deliverer.sweep())
+    with capture_logs() as lines:
+        await asyncio.gather(one.house.deliverer.sweep(), two.house.deliverer.sweep())
+    assert [line for line in lines if line["log_level"] == "error"] == []
     await one.work()
     await two.work()
     answers = [text for text in one.sent() if "手册T06-01" in text]
