@@ -153,7 +153,6 @@ def _assemble(
         lease_seconds=settings.lease_seconds,
         clock=clock,
     )
-    services.bell.listen(worker.wake)
     return House(
         settings=settings,
         services=services,

@@ -1,6 +1,7 @@
 """A bell that is rung after a commit, so that nobody in this process has to wait for a poll.
 
-The job worker and the open pages listen; whoever commits rings. It carries nothing.
+The open pages listen; whoever commits rings. It carries nothing. (The job worker has a bell of its
+own, rung by what enqueues.)
 """
 
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +36,20 @@ MEMORY_TURNS = 10
 MEMORY_MESSAGES = 40
 UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
 MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE})
+
+# Built once: these two run for every message.
+_KNOWN = select(Message.id, Message.contact_id, Message.level, Message.answerable).where(
+    Message.channel == bindparam("channel"),
+    Message.account == bindparam("account"),
+    Message.platform_id == bindparam("platform_id"),
+)
+_EARLIER = (
+    select(Message.text, Assessment.weak, Assessment.fresh_level)
+    .join(Assessment, Assessment.message_id == Message.id)
+    .where(Message.contact_id == bindparam("contact"), Message.received_at > bindparam("since"))
+    .order_by(Message.id.desc())
+    .limit(MEMORY_MESSAGES)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +134,12 @@ class Inbox:
         )
 
     async def _known(self, session: AsyncSession, incoming: IncomingMessage) -> Receipt | None:
-        row = await session.execute(
-            select(Message.id, Message.contact_id, Message.level, Message.answerable).where(
-                Message.channel == incoming.channel,
-                Message.account == incoming.account,
-                Message.platform_id == incoming.platform_id,
-            )
-        )
-        found = row.first()
+        key = {
+            "channel": incoming.channel,
+            "account": incoming.account,
+            "platform_id": incoming.platform_id,
+        }
+        found = (await session.execute(_KNOWN, key)).first()
         if found is None:
             return None
         return Receipt(found[0], found[1], True, found[2], None, found[3])
@@ -139,13 +151,7 @@ class Inbox:
         if last is not None and last.closed_at is not None:
             # What a person has seen and closed is not held against the next message.
             since = max(since, last.closed_at)
-        rows = await session.execute(
-            select(Message.text, Assessment.weak, Assessment.fresh_level)
-            .join(Assessment, Assessment.message_id == Message.id)
-            .where(Message.contact_id == contact_id, Message.received_at > since)
-            .order_by(Message.id.desc())
-            .limit(MEMORY_MESSAGES)
-        )
+        rows = await session.execute(_EARLIER, {"contact": contact_id, "since": since})
         earlier = rows.all()
         return _Memory(
             turns=tuple(row[0] for row in reversed(earlier[:MEMORY_TURNS]) if row[0]),

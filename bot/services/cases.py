@@ -7,7 +7,7 @@ desk (accept, close).
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.crisis import family_of, speaker_of
@@ -33,6 +33,11 @@ CLOSE_REASONS: tuple[str, ...] = (
     "drill",
 )
 
+# Built once: these two run for every message.
+_OF_CONTACT = Case.contact_id == bindparam("contact")
+_OPEN = select(Case).where(_OF_CONTACT, Case.state != CLOSED)
+_LATEST = select(Case).where(_OF_CONTACT).order_by(Case.id.desc()).limit(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -55,14 +60,12 @@ class Cause:
 
 async def open_case(session: AsyncSession, contact_id: int) -> Case | None:
     """Return the case of a contact that is not closed."""
-    query = select(Case).where(Case.contact_id == contact_id, Case.state != CLOSED)
-    return await session.scalar(query)
+    return await session.scalar(_OPEN, {"contact": contact_id})
 
 
 async def latest(session: AsyncSession, contact_id: int) -> Case | None:
     """Return the newest case of a contact, open or closed."""
-    query = select(Case).where(Case.contact_id == contact_id).order_by(Case.id.desc()).limit(1)
-    return await session.scalar(query)
+    return await session.scalar(_LATEST, {"contact": contact_id})
 
 
 async def any_of(session: AsyncSession, contact_id: int) -> bool:

@@ -6,7 +6,7 @@ sensitive data and for passing it on; withdrawal; deletion).
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
@@ -14,6 +14,10 @@ from bot.services import cases
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
+# Built once: it runs for every message.
+_IN_FORCE = select(Consent.kind).where(
+    Consent.contact_id == bindparam("contact"), Consent.withdrawn_at.is_(None)
+)
 
 
 async def give(
@@ -38,10 +42,7 @@ async def withdraw(
 
 async def in_force(session: AsyncSession, contact_id: int) -> set[str]:
     """Return the kinds of consent that stand."""
-    rows = await session.scalars(
-        select(Consent.kind).where(Consent.contact_id == contact_id, Consent.withdrawn_at.is_(None))
-    )
-    return set(rows)
+    return set(await session.scalars(_IN_FORCE, {"contact": contact_id}))
 
 
 async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotFound
@@ -18,6 +18,15 @@ from bot.services import alerts, cases, consents, wording
 from bot.services.container import Services
 
 Effect = Callable[[AsyncSession], Awaitable[None]]
+
+# Built once: it runs for every message.
+_LOAD = (
+    select(Message, Contact, Assessment, Place.region)
+    .join(Contact, Contact.id == Message.contact_id)
+    .join(Assessment, Assessment.message_id == Message.id)
+    .outerjoin(Place, Place.id == Contact.place_id)
+    .where(Message.id == bindparam("message"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +137,7 @@ async def load(
     Raises:
         NotFound: no such message.
     """
-    row = (
-        await session.execute(
-            select(Message, Contact, Assessment, Place.region)
-            .join(Contact, Contact.id == Message.contact_id)
-            .join(Assessment, Assessment.message_id == Message.id)
-            .outerjoin(Place, Place.id == Contact.place_id)
-            .where(Message.id == message_id)
-        )
-    ).first()
+    row = (await session.execute(_LOAD, {"message": message_id})).first()
     if row is None:
         raise NotFound(f"message {message_id}")
     message, contact, assessment, region = row

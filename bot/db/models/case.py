@@ -28,6 +28,7 @@ class Case(Base):
             postgresql_where=_NOT_CLOSED,
         ),
         Index("ix_risk_case_state_opened_at", "state", "opened_at"),
+        Index("ix_risk_case_contact_id_id", "contact_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -331,6 +331,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('risk_case', schema=None) as batch_op:
         batch_op.create_index('ix_risk_case_state_opened_at', ['state', 'opened_at'], unique=False)
+        batch_op.create_index('ix_risk_case_contact_id_id', ['contact_id', 'id'], unique=False)
         batch_op.create_index('uq_risk_case_open_contact', ['contact_id'], unique=True, sqlite_where=sa.text("state <> 'closed'"), postgresql_where=sa.text("state <> 'closed'"))
 
     op.create_table('case_event',
@@ -409,6 +410,7 @@ def downgrade() -> None:
     with op.batch_alter_table('risk_case', schema=None) as batch_op:
         batch_op.drop_index('uq_risk_case_open_contact', sqlite_where=sa.text("state <> 'closed'"), postgresql_where=sa.text("state <> 'closed'"))
         batch_op.drop_index('ix_risk_case_state_opened_at')
+        batch_op.drop_index('ix_risk_case_contact_id_id')
 
     op.drop_table('risk_case')
     with op.batch_alter_table('gap_ticket', schema=None) as batch_op:
