@@ -1,4 +1,4 @@
-"""Learn how likenesses become a score: writes `calibration.toml`. Called by `xinqing index tune`.
+"""Learn how likenesses become a score: writes `calibration.toml`. Called by `xinqing index --tune`.
 
 Every fourth way of asking and every seventh entry are kept out in turn, so that the numbers come
 from questions the search has not seen: asked in new words, about what the handbook lacks, or about

