@@ -16,7 +16,7 @@ from knowledge.risk.normalise import TURN, Folded, fold, join
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject, max_level
 
-_WINDOW, _OVERLAP = 600, 120
+_WINDOW, _OVERLAP, _LONG = 600, 120, 5_000
 _EXCEPTION = 24  # characters between a finding and the words that excuse it
 
 
@@ -70,12 +70,16 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     """Match, filter, and leave out what is excused by the words around it."""
     folded = join([rules.rewriter.text(fold(text, TURN)) for text in texts])
     findings: list[Finding] = []
+    done: set[str] = set()
     guess, testing = "X", False
     for offset, part in _windows(folded):
         reader = Reader(match.find(part, rules), rules, who)
         guess = reader.guess if guess == "X" else guess
         testing = testing or reader.testing
-        findings += [_shifted(finding, offset) for finding in _findings(reader)]
+        fired = [_shifted(finding, offset) for finding in _findings(reader, done)]
+        findings += fired
+        if len(folded.text) > _LONG:
+            done |= {finding.rule.id for finding in fired if finding.level == finding.rule.top}
     return Reading(folded, findings, guess, testing)
 
 
@@ -87,17 +91,17 @@ def _windows(folded: Folded) -> Iterator[tuple[int, Folded]]:
         yield low, folded.cut(low, low + _WINDOW)
 
 
-def _findings(reader: Reader) -> Iterator[Finding]:
+def _findings(reader: Reader, done: set[str]) -> Iterator[Finding]:
+    """Judge every rule but those of `done`, which a long text has already shown at their worst."""
     rules = reader.rules
     for number in match.candidates(reader.found, rules):
         rule = rules.owners[number]
-        if rule is not None:
+        if rule is not None and rule.id not in done:
             yield from _of_pattern(number, rule, reader)
 
 
 def _of_pattern(number: int, rule: Rule, reader: Reader) -> Iterator[Finding]:
     """Judge the places of one pattern, until one has the highest level the rule can give."""
-    top = max_level(rule.levels.values())
     for run in match.runs(reader.found, reader.rules.patterns[number]):
         if _near(rule.unless, run, reader):
             continue
@@ -105,7 +109,7 @@ def _of_pattern(number: int, rule: Rule, reader: Reader) -> Iterator[Finding]:
         if level.rank > rule.softened.rank and _near(rule.soften, run, reader):
             level = rule.softened
         yield Finding(rule, level, subject, real, run)
-        if level == top:
+        if level == rule.top:
             return
 
 

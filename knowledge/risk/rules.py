@@ -21,7 +21,7 @@ from knowledge.risk.classifier import Classifier
 from knowledge.risk.normalise import fold
 from knowledge.risk.patterns import Chain, Group, Pattern, PatternInvalid, parse
 from knowledge.risk.rewrite import Rewriter
-from knowledge.risk.values import Level
+from knowledge.risk.values import Level, max_level
 
 CATEGORIES = frozenset(
     {"SI-P", "SI-A", "SI-PL", "SI-AT", "SI-H", "NSSI", "ABU", "DV", "SA", "BUL", "RUN", "REF"}
@@ -64,6 +64,11 @@ class Rule:
     tags: tuple[str, ...] = ()
     examples_must: tuple[str, ...] = ()
     examples_must_not: tuple[str, ...] = ()
+
+    @property
+    def top(self) -> Level:
+        """Return the highest level the rule can give."""
+        return max_level(self.levels.values())
 
     def level_for(self, speaker: str) -> Level:
         """Return the level for one kind of speaker: adult, minor, child or other."""

@@ -50,7 +50,7 @@ def test_calm_examples_stay_calm(row: dict[str, str]) -> None:
 
 def test_ordinary_messages_and_look_alikes_rarely_fire() -> None:
     fired = [text for text in HARMLESS if assess(text).level.escalated]
-    assert len(HARMLESS) >= 500
+    assert len(HARMLESS) >= 700
     assert len(fired) <= len(HARMLESS) * 0.01, fired
 
 
@@ -62,6 +62,7 @@ def test_oblique_dangers_are_seen_whoever_speaks() -> None:
         if not assess(row["text"], Context(who=who)).level.escalated
     ]
     assert len(OBLIQUE) >= 250
+    assert sum(row["id"].startswith("U") for row in OBLIQUE) == 50  # written last, as a check
     assert len(missed) <= 2 * len(OBLIQUE) * 0.05, missed
 
 
