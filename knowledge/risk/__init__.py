@@ -6,7 +6,8 @@ every message and by the command line (`xinqing risk`, `xinqing eval risk`).
 
 from knowledge.risk.assess import assess, default_rules
 from knowledge.risk.classifier import Classifier
-from knowledge.risk.rules import Rule, RuleSet, RulesInvalid, load_rules
+from knowledge.risk.loading import load_rules
+from knowledge.risk.rules import Rule, RuleSet, RulesInvalid
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 __all__ = [

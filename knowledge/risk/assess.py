@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
+from knowledge.risk.loading import load_rules
 from knowledge.risk.reading import Finding, Reading, read
-from knowledge.risk.rules import Combo, Rule, RuleSet, load_rules
+from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 _MAX_TURNS = 10

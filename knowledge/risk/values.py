@@ -34,10 +34,9 @@ class Level(StrEnum):
         """Tell whether a counselor must see the message."""
         return self.rank >= 2
 
-    def lowered(self, least: Level | None = None) -> Level:
-        """Return the next level down, but never below `least` (default: WATCH, or NONE itself)."""
-        bottom = min(self.rank, (least or Level.WATCH).rank)
-        return _ORDER[max(self.rank - 1, bottom)]
+    def lowered(self) -> Level:
+        """Return the next level down; nothing falls below WATCH, and NONE stays."""
+        return self if self.rank <= 1 else _ORDER[self.rank - 1]
 
 
 _ORDER = tuple(Level)

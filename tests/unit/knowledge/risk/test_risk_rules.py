@@ -64,6 +64,14 @@ def test_a_bad_rule_is_refused_and_named(folder: Path, old: str, new: str, field
     assert caught.value.line == 3
 
 
+def test_a_lexicon_without_a_slot_of_the_context_is_refused(folder: Path) -> None:
+    lexicon = (folder / "lexicon.toml").read_text("utf-8")
+    (folder / "lexicon.toml").write_text(lexicon.replace("negator", "negators"), "utf-8")
+    with pytest.raises(RulesInvalid) as caught:
+        load_rules(folder)
+    assert caught.value.field == "negator.slots"
+
+
 def test_broken_toml_names_its_line(folder: Path) -> None:
     (folder / "own.toml").write_text("[[rule]]\nid = \n", "utf-8")
     with pytest.raises(RulesInvalid) as caught:
