@@ -6,13 +6,15 @@ their commits (`bot.db.group`). PostgreSQL needs neither.
 """
 
 import json
+import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -25,6 +27,7 @@ from bot.db.group import GroupCommit
 from bot.db.loop import BEGIN_WRITE, connect
 
 BUSY_TIMEOUT_MS = 30_000
+WAL_TRIES, WAL_PAUSE_SECONDS = 40, 0.05
 
 
 def _dumps(value: Any) -> str:
@@ -50,19 +53,28 @@ def _hook_sqlite(engine: Engine, synchronous: str) -> None:
     def _connect(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        _switch_to_wal(cursor)
+        cursor.execute(f"PRAGMA synchronous={synchronous}")
+        cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("write", True)
         connection.exec_driver_sql(BEGIN_WRITE if writes else "BEGIN")
+
+
+def _switch_to_wal(cursor: DBAPICursor) -> None:
+    """Switch the journal; while others do so on a new file SQLite refuses instead of waiting."""
+    for tries_left in reversed(range(WAL_TRIES)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(WAL_PAUSE_SECONDS)
 
 
 class Database:
