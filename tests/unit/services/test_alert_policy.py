@@ -54,9 +54,8 @@ async def test_an_alert_of_a_step_is_queued_once(database: Database) -> None:
         assert await alerts.raise_alerts(session, made, case, step=0, key="1:0", now=later) == 1
         (delivery,) = (await session.scalars(select(Delivery))).all()
         (job,) = (await session.scalars(select(Job))).all()
-    assert delivery.body == (
-        f"【心晴值班】有一件3!级求助等人接手（3!为最高级，编号{case.id}，已等7分钟）。"
-        "请打开工作台接手：http://desk.example/desk"
+    assert delivery.body == load_alerts().format(
+        "alert.case", case=case.id, level="3!", minutes=7, url="http://desk.example/desk"
     )
     assert (job.lane, job.prio, job.payload) == ("alert:s", 0, {"delivery": delivery.id})
     assert "oSecretPerson" not in delivery.body
