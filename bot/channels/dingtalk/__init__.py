@@ -1,0 +1,1 @@
+"""DingTalk: enterprise robots over HTTP callbacks or Stream, work notifications and cards."""

@@ -1,0 +1,230 @@
+"""A DingTalk enterprise robot as a `bot.core.ports.Channel`.
+
+Two ways in: robot messages over HTTP (signed in a header that does not cover the body, so nothing
+privileged may follow from them) or over Stream (`bot.channels.dingtalk.stream`); and the event
+subscription, encrypted, on the same address. Nothing is said in a callback's answer: DingTalk
+documents none, so `answers_inside` is False and every reply goes out through the API.
+Built by wiring, called by the callback route and by delivery.
+
+Source: open.dingtalk.com, `robot-message-type`, `configure-event-subcription`,
+`customize-robot-security-settings`.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from bot.channels.dingtalk import parse
+from bot.channels.dingtalk.client import DingtalkClient
+from bot.channels.envelope import Envelope, Opened
+from bot.channels.xml import fit
+from bot.core.clock import Clock, epoch_ms
+from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ConfigInvalid
+from bot.core.messages import IncomingMessage, Reply
+from bot.core.ports import CallbackAnswer, CallbackRequest, SendResult
+
+ACKNOWLEDGEMENT = CallbackAnswer(200, "{}", "application/json; charset=utf-8")
+EVENT_DONE = "success"
+KEY_INDEX = "aes_key_index"
+# How a person outside the organisation is named; the robot can't write to them 1:1.
+FOREIGN = "$:"
+MAX_STAMP = 15
+
+
+def sign_robot(secret: str, timestamp: str) -> str:
+    """Return the header signature of robot callbacks: HMAC-SHA256 over time and secret."""
+    message = f"{timestamp}\n{secret}".encode()
+    return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
+
+
+class DingtalkChannel:
+    """One robot.
+
+    Args:
+        robot: the configured name, in lower case.
+        app_key: the app's key (clientId); the receive id of encrypted events.
+        app_secret: signs robot callbacks.
+        token, aes_key: of the event subscription; both empty: events are refused.
+        freshness_seconds: how far a callback's time may be from ours before it counts as stale.
+            Narrower than the hour DingTalk allows, because the signature does not cover the body.
+        robot_names: what the robot is called, to take "@name" off the words.
+    """
+
+    name = "dingtalk"
+    passive_seconds = 2.5
+    answers_inside = False
+
+    def __init__(
+        self,
+        robot: str,
+        *,
+        app_key: str,
+        app_secret: str,
+        client: DingtalkClient,
+        clock: Clock,
+        token: str = "",
+        aes_key: str = "",
+        previous_aes_key: str = "",
+        freshness_seconds: int = 300,
+        robot_names: Sequence[str] = (),
+    ) -> None:
+        if not app_secret.strip():
+            raise ConfigInvalid(f"dingtalk robot {robot}: the app secret must not be empty")
+        self.account = robot
+        self._secret = app_secret
+        self._client = client
+        self._clock = clock
+        self._freshness = freshness_seconds
+        self._robot_names = tuple(robot_names)
+        self._envelope: Envelope | None = None
+        if token or aes_key:
+            self._envelope = Envelope(token, aes_key, app_key, previous_aes_key=previous_aes_key)
+
+    def verify(self, request: CallbackRequest) -> CallbackAnswer:
+        """Answer a signed GET; DingTalk checks an address by an encrypted event instead."""
+        self._check_header(request)
+        return ACKNOWLEDGEMENT
+
+    def parse(self, request: CallbackRequest) -> IncomingMessage:
+        """Check the signature and turn a robot message or an event into ours."""
+        if _is_event(request):
+            return self._parse_event(request)
+        stamp = self._check_header(request)
+        return parse.parse_message(
+            parse.load_object(request.body),
+            account=self.account,
+            now=self._clock.now(),
+            stale=self._is_stale(stamp),
+            robot_names=self._robot_names,
+        )
+
+    def passive(
+        self, request: CallbackRequest, message: IncomingMessage, reply: Reply | None
+    ) -> CallbackAnswer:
+        """Return the acknowledgement; for an event the encrypted word it asks for.
+
+        Words never leave this way: the route must not offer this channel's callbacks a reply.
+        """
+        if self._envelope is None or not _is_event(request):
+            return ACKNOWLEDGEMENT
+        sealed = self._envelope.seal(
+            EVENT_DONE,
+            timestamp=str(epoch_ms(self._clock.now())),
+            nonce=secrets.token_hex(8),
+            key_index=int(message.extra.get(KEY_INDEX, "0")),
+        )
+        body = {
+            "msg_signature": sealed.signature,
+            "timeStamp": sealed.timestamp,
+            "nonce": sealed.nonce,
+            "encrypt": sealed.encrypt,
+        }
+        return CallbackAnswer(200, json.dumps(body), ACKNOWLEDGEMENT.media_type)
+
+    async def send(self, recipient: str, text: str, *, key: str) -> SendResult:
+        """Send words to one person 1:1; the API takes no idempotency key.
+
+        Raises:
+            ChannelRefused: also for a person outside the organisation (code `outside`).
+        """
+        if recipient.startswith(FOREIGN):
+            raise ChannelRefused("batchSend: not of this organisation", code="outside")
+        return await self._client.send_person(recipient, text)
+
+    async def send_group(self, conversation: str, text: str, *, key: str) -> SendResult:
+        """Send words to a group the robot is in."""
+        return await self._client.send_group(conversation, "sampleText", {"content": fit(text)})
+
+    async def answer(self, message: IncomingMessage, text: str, *, key: str) -> SendResult:
+        """Answer where a message came from: its own address while that is good, else the API.
+
+        In a group the asker is mentioned, where the platform can do that.
+        """
+        mention = message.sender if message.group and not _is_foreign(message) else ""
+        try:
+            return await self._client.answer_session(
+                message.extra.get("webhook", ""),
+                text,
+                expires_ms=_number(message.extra.get("webhook_expires", "")),
+                mention=mention,
+            )
+        except ChannelRefused:
+            # Expired, foreign, or withdrawn by the platform: the API needs no address.
+            if message.group is not None:
+                return await self.send_group(message.group, text, key=key)
+            return await self.send(message.sender, text, key=key)
+
+    async def close(self) -> None:
+        """Close the client's connections."""
+        await self._client.close()
+
+    def _check_header(self, request: CallbackRequest) -> int:
+        """Return the signed time in milliseconds."""
+        stamp, signature = request.headers.get("timestamp", ""), request.headers.get("sign", "")
+        expected = sign_robot(self._secret, stamp[:MAX_STAMP]).encode()
+        if not hmac.compare_digest(expected, signature.encode("utf-8", "replace")):
+            raise CallbackRejected("wrong signature")
+        if not stamp.isascii() or not stamp.isdecimal() or len(stamp) > MAX_STAMP:
+            raise CallbackRejected("the timestamp is not a time")
+        return int(stamp)
+
+    def _is_stale(self, stamp: int) -> bool:
+        return abs(epoch_ms(self._clock.now()) - stamp) > self._freshness * 1000
+
+    def _parse_event(self, request: CallbackRequest) -> IncomingMessage:
+        if self._envelope is None:
+            raise CallbackRejected("no key is set for events")
+        encrypt = parse.load_object(request.body).get("encrypt")
+        if not isinstance(encrypt, str) or not encrypt:
+            raise CallbackMalformed("an event without its envelope")
+        name = "msg_signature" if "msg_signature" in request.query else "signature"
+        opened: Opened = self._envelope.open(
+            encrypt,
+            signature=_one(request, name),
+            timestamp=_one(request, "timestamp"),
+            nonce=_one(request, "nonce"),
+        )
+        data = parse.load_object(opened.text)
+        message = parse.parse_event(
+            data,
+            account=self.account,
+            now=self._clock.now(),
+            event=_word(data, "EventType") or _word(data, "eventType") or "unknown",
+            event_id=_word(data, "eventId") or _event_digest(encrypt),
+        )
+        if opened.key_index:
+            message.extra[KEY_INDEX] = str(opened.key_index)
+        return message
+
+
+def _is_event(request: CallbackRequest) -> bool:
+    return "signature" in request.query or "msg_signature" in request.query
+
+
+def _is_foreign(message: IncomingMessage) -> bool:
+    return message.sender.startswith(FOREIGN) or "outside" in message.extra
+
+
+def _event_digest(encrypt: str) -> str:
+    """Name an event without an id by its envelope, which a plain redelivery repeats."""
+    return "event:" + hashlib.sha256(encrypt.encode("utf-8", "replace")).hexdigest()
+
+
+def _one(request: CallbackRequest, name: str) -> str:
+    values = request.query.get(name, [])
+    if len(values) != 1 or not values[0]:
+        raise CallbackRejected(f"query parameter {name} is missing or comes twice")
+    return values[0]
+
+
+def _word(data: dict[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_STAMP else 0

@@ -1,0 +1,248 @@
+"""Turn DingTalk's robot messages and events into ours; the same for HTTP callbacks and Stream.
+
+Tolerant on purpose: what the platform sent is a person's message even when half of it is missing
+or its kind is new, and every word that can be found is screened. Only what has no author or no
+shape at all is refused. Called by `DingtalkChannel` and `StreamClient`.
+
+Source: open.dingtalk.com, `robot-message-type`; DingTalk's notice on quotas (`errorCode` 20001).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.core.errors import CallbackMalformed
+from bot.core.messages import IncomingMessage, Kind
+from bot.core.privacy import clean
+
+MAX_ID, MAX_SENDER, MAX_EXTRA = 200, 128, 512
+MAX_DEPTH = 8
+QUOTA_CODE = "20001"
+GROUP = "2"
+# What stands for the sender of an event that nobody in particular caused.
+PLATFORM = "platform"
+UNNAMED_GROUP = "unnamed"
+
+KINDS = {
+    "text": Kind.TEXT,
+    "richtext": Kind.TEXT,
+    "picture": Kind.IMAGE,
+    "audio": Kind.VOICE,
+    "video": Kind.VIDEO,
+    "file": Kind.FILE,
+}
+# Where words may stand in any kind of message, so that all of them are screened.
+WORD_FIELDS = frozenset(
+    {"content", "text", "title", "summary", "recognition", "fileName", "chatRecord"}
+)
+# Platform field → key of `extra`. Never a name, never words.
+EXTRA_FIELDS = {
+    "sessionWebhook": "webhook",
+    "sessionWebhookExpiredTime": "webhook_expires",
+    "conversationId": "conversation",
+    "senderCorpId": "corp",
+    "robotCode": "robot",
+    "msgtype": "type",
+}
+EVENT_FIELDS = {
+    "processQueryKey": "receipt",
+    "openConversationId": "conversation",
+    "classId": "class",
+    "role": "role",
+    "fromUserid": "guardian",
+    "toUserid": "child",
+    "relationCode": "relation",
+}
+
+
+def load_object(raw: str | bytes) -> dict[str, Any]:
+    """Read a JSON object; broken bytes inside it are replaced, the words around them kept.
+
+    Raises:
+        CallbackMalformed: not JSON, nested without end, or not an object.
+    """
+    text = _decode(raw) if isinstance(raw, bytes) else raw
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
+        raise CallbackMalformed("the body is not JSON") from None
+    if not isinstance(loaded, dict):
+        raise CallbackMalformed("the body is not a JSON object")
+    return loaded
+
+
+def parse_message(
+    data: Mapping[str, Any],
+    *,
+    account: str,
+    now: datetime,
+    stale: bool = False,
+    robot_names: Sequence[str] = (),
+) -> IncomingMessage:
+    """Translate one robot message.
+
+    Args:
+        now: stands in for `createAt` where the platform left it out.
+        stale: decided by whoever checked the transport.
+        robot_names: what the robot is called, so that "@name" at the head of words goes. No other
+            mention is cut: it could be the first word of a cry for help.
+
+    Raises:
+        CallbackMalformed: without sender or without `msgId`.
+    """
+    sender = _string(data, "senderStaffId") or _string(data, "senderId")
+    exhausted = str(data.get("errorCode", "")) == QUOTA_CODE
+    platform_id = _string(data, "msgId")
+    if not platform_id and exhausted:
+        platform_id = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    if not sender or not platform_id:
+        raise CallbackMalformed("a robot message has neither sender nor msgId")
+    kind, words, media = (Kind.OTHER, "", "") if exhausted else _content(data)
+    is_group = str(data.get("conversationType", "")) == GROUP
+    return IncomingMessage(
+        channel="dingtalk",
+        account=account,
+        platform_id=_bounded(platform_id, MAX_ID),
+        sender=_bounded(sender, MAX_SENDER),
+        kind=kind,
+        sent_at=_moment(data.get("createAt"), now),
+        text=_without_name(clean(words).strip(), robot_names),
+        media_id=media,
+        group=_bounded(_string(data, "conversationId") or UNNAMED_GROUP, MAX_ID)
+        if is_group
+        else None,
+        recipient=_bounded(_string(data, "chatbotUserId"), MAX_ID),
+        stale=stale,
+        extra=_extra(data, exhausted),
+    )
+
+
+def parse_event(
+    data: Mapping[str, Any], *, account: str, now: datetime, event: str, event_id: str
+) -> IncomingMessage:
+    """Translate an event push; it is nobody's message, so it holds ids and no words.
+
+    Args:
+        event: its type, such as `check_url` or `robot_msg_read`.
+        event_id: the platform's key; empty where the platform gives none.
+    """
+    key = event_id or hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    sender = _string(data, "userId") or _string(data, "userid") or _string(data, "UserId")
+    extra = {"event": event[:MAX_EXTRA]}
+    extra |= {name: _short(data, field) for field, name in EVENT_FIELDS.items() if data.get(field)}
+    return IncomingMessage(
+        channel="dingtalk",
+        account=account,
+        platform_id=_bounded(key, MAX_ID),
+        sender=_bounded(sender or PLATFORM, MAX_SENDER),
+        kind=Kind.RECEIPT,
+        sent_at=_moment(data.get("TimeStamp"), now),
+        extra=extra,
+    )
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        # Half an emoji must not cost a cry for help: `clean` mends it.
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace")
+
+
+def _content(data: Mapping[str, Any]) -> tuple[Kind, str, str]:
+    """Return kind, words and media handle; a known kind without its fields is `OTHER`."""
+    kind = KINDS.get(_string(data, "msgtype").lower(), Kind.OTHER)
+    content = data.get("content")
+    body = content if isinstance(content, Mapping) else {}
+    if kind is Kind.TEXT:
+        fragments = body.get("richText")
+        if isinstance(fragments, list):
+            return _rich(fragments)
+        text = data.get("text")
+        if isinstance(text, Mapping) and isinstance(text.get("content"), str):
+            return kind, text["content"], ""
+        kind = Kind.OTHER
+    media = _string(body, "downloadCode") or _string(body, "pictureDownloadCode")
+    words = _all_words({"content": content, "text": data.get("text")})
+    return kind, words, media
+
+
+def _rich(fragments: Sequence[Any]) -> tuple[Kind, str, str]:
+    """Join the fragments as they are: one word may stand half in bold."""
+    words, media = [], ""
+    for fragment in fragments:
+        if not isinstance(fragment, Mapping):
+            words.append(fragment if isinstance(fragment, str) else "")
+            continue
+        code = _string(fragment, "downloadCode")
+        media = media or code
+        words.append(_string(fragment, "text") or _all_words(fragment) or ("\n" if code else ""))
+    text = "".join(words)
+    kind = Kind.TEXT if text.strip() else Kind.IMAGE if media else Kind.OTHER
+    return kind, text, media
+
+
+def _all_words(value: object, *, named: bool = False, depth: int = 0) -> str:
+    """Collect the strings that stand under a field for words, wherever that is."""
+    if isinstance(value, str):
+        return value if named else ""
+    if depth >= MAX_DEPTH:
+        return ""
+    parts: list[str] = []
+    if isinstance(value, Mapping):
+        parts = [
+            _all_words(inner, named=name in WORD_FIELDS, depth=depth + 1)
+            for name, inner in value.items()
+        ]
+    elif isinstance(value, list):
+        parts = [_all_words(inner, named=named, depth=depth + 1) for inner in value]
+    return "\n".join(part for part in parts if part)
+
+
+def _extra(data: Mapping[str, Any], exhausted: bool) -> dict[str, str]:
+    extra = {name: _short(data, field) for field, name in EXTRA_FIELDS.items() if data.get(field)}
+    if exhausted:
+        extra["quota"] = "exhausted"
+    elif data.get("errorCode"):
+        extra["error"] = str(data["errorCode"])[:MAX_EXTRA]
+    if not _string(data, "senderStaffId"):
+        # Not of this organisation: the robot can't write to this person 1:1.
+        extra["outside"] = "1"
+    return extra
+
+
+def _without_name(text: str, names: Sequence[str]) -> str:
+    for name in names:
+        if name and text.startswith(f"@{name}"):
+            return text[len(name) + 1 :].strip()
+    return text
+
+
+def _string(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _short(data: Mapping[str, Any], name: str) -> str:
+    value = data[name]
+    text = value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+    return clean(text)[:MAX_EXTRA]
+
+
+def _bounded(value: str, limit: int) -> str:
+    """Return an id that fits its column; a longer one is replaced by its digest."""
+    value = clean(value)
+    return value if len(value) <= limit else hashlib.sha256(value.encode()).hexdigest()
+
+
+def _moment(milliseconds: object, now: datetime) -> datetime:
+    if isinstance(milliseconds, str) and milliseconds.isascii() and milliseconds.isdecimal():
+        milliseconds = int(milliseconds[:16])
+    if not isinstance(milliseconds, int) or isinstance(milliseconds, bool) or milliseconds <= 0:
+        return now
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, OSError, ValueError):
+        return now

@@ -1,0 +1,384 @@
+"""The fake DingTalk: tokens, robots, work notifications, cards and Stream, with faults and quotas.
+
+It checks what the real one checks and shares the memory of the other fake servers. Mounted by the
+app in demo mode and by tests (`httpx2.ASGITransport`; for Stream a real server on loopback).
+
+Source: the vendor's pages named in `bot.channels.dingtalk`.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from bot.core.clock import epoch_ms, to_shanghai
+from bot.simulator.dingtalk_gateway import Gateway
+from bot.simulator.platform import FakePlatform, Fault
+
+BATCH, WORK_BATCH, DING_BATCH = 20, 100, 200
+MAX_PARAM_BYTES, MAX_WORK_BYTES = 15_000, 2048
+WORK_PER_DAY = 500
+SESSION_LIFE = timedelta(minutes=90)
+RESULT_LIFE = timedelta(hours=24)
+V1_QUOTA = "Forbidden.AccessDenied.ApiCountLimitForOrg"
+OAPI_QUOTA = 90020
+Handler = Callable[["FakeDingtalk", Request, dict[str, Any]], Response]
+
+
+@dataclass
+class _Task:
+    sent_at: datetime
+    delivered: list[str] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    forbidden: list[tuple[str, str]] = field(default_factory=list)
+
+
+class FakeDingtalk:
+    """What only DingTalk remembers; people, apps, tokens, faults and sent words are the platform's.
+
+    Args:
+        platform: the memory shared by all fake servers; who "follows" there is of the organisation.
+        calls_per_month: the quota of billable calls; None for none.
+    """
+
+    def __init__(self, platform: FakePlatform, *, calls_per_month: int | None = None) -> None:
+        self.platform = platform
+        self.gateway = Gateway()
+        self.calls_per_month = calls_per_month
+        self.robots: set[str] = set()
+        self.groups: set[str] = set()
+        self.slowed: set[str] = set()
+        self.cards: dict[str, dict[str, Any]] = {}
+        self.readers: dict[str, list[str]] = {}
+        self.tasks: dict[int, _Task] = {}
+        self._task_ids = itertools.count(256)
+        self._sessions: dict[str, tuple[str, datetime]] = {}
+        self._months: dict[str, int] = {}
+        self._work_today: dict[tuple[str, str], list[str]] = {}
+
+    def add_robot(self, app_key: str, app_secret: str, robot_code: str) -> None:
+        """Register an app with its robot."""
+        self.platform.add_app(app_key, app_secret)
+        self.robots.add(robot_code)
+
+    def open_session(self, recipient: str, base: str) -> tuple[str, int]:
+        """Return a session webhook for a person or group, and when it ends (ms)."""
+        session = secrets.token_hex(16)
+        ends_at = self.platform.clock.now() + SESSION_LIFE
+        self._sessions[session] = (recipient, ends_at)
+        return f"{base.rstrip('/')}/robot/sendBySession?session={session}", epoch_ms(ends_at)
+
+    def session(self, session: str) -> str | None:
+        """Return whom a session webhook leads to, None for an unknown or ended one."""
+        recipient, ends_at = self._sessions.get(session, ("", self.platform.clock.now()))
+        return recipient if ends_at > self.platform.clock.now() else None
+
+    def spend_call(self) -> bool:
+        """Count a billable call; False when the month's quota is used up."""
+        month = to_shanghai(self.platform.clock.now()).strftime("%Y-%m")
+        used = self._months.get(month, 0)
+        if self.calls_per_month is not None and used >= self.calls_per_month:
+            return False
+        self._months[month] = used + 1
+        return True
+
+    def add_task(self, people: list[str], content: str) -> int:
+        """Take a work notification; what the platform drops silently is only in the result."""
+        task = _Task(self.platform.clock.now())
+        day = to_shanghai(task.sent_at).date().isoformat()
+        for person in people:
+            today = self._work_today.setdefault((day, person), [])
+            if not self.platform.is_follower(person):
+                task.invalid.append(person)
+            elif content in today:
+                task.forbidden.append((person, "143106"))
+            elif len(today) >= WORK_PER_DAY:
+                task.forbidden.append((person, "143105"))
+            else:
+                today.append(content)
+                task.delivered.append(person)
+        task_id = next(self._task_ids)
+        self.tasks[task_id] = task
+        return task_id
+
+
+def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
+    """Return the fake server's application, both API hosts and the gateway in one."""
+    posts: dict[str, Handler] = {
+        "/v1.0/oauth2/accessToken": _access_token,
+        "/v1.0/gateway/connections/open": _open_gateway,
+        "/v1.0/robot/oToMessages/batchSend": _v1(_batch_send),
+        "/v1.0/robot/groupMessages/send": _v1(_group_send),
+        "/v1.0/robot/groupMessages/query": _v1(_group_query),
+        "/v1.0/robot/ding/send": _v1(_ding),
+        "/v1.0/card/instances/createAndDeliver": _v1(_card),
+        "/topapi/message/corpconversation/asyncsend_v2": _oapi(_work_send),
+        "/topapi/message/corpconversation/getsendresult": _oapi(_work_result),
+        "/robot/sendBySession": _session_send,
+    }
+    routes = [
+        Route(path, _endpoint(state, path, handler), methods=["POST"])
+        for path, handler in posts.items()
+    ]
+    return Starlette(
+        routes=[
+            *routes,
+            Route("/gettoken", _endpoint(state, "/gettoken", _get_token), methods=["GET"]),
+            Route(
+                "/v1.0/card/instances",
+                _endpoint(state, "/v1.0/card/instances", _v1(_update_card)),
+                methods=["PUT"],
+            ),
+            WebSocketRoute("/connect", state.gateway.connect),
+        ]
+    )
+
+
+def _endpoint(
+    state: FakeDingtalk, path: str, handler: Handler
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        state.platform.calls.append(path)
+        fault = state.platform.take_fault(path)
+        if fault is Fault.SLOW:
+            await asyncio.sleep(state.platform.slow_seconds)
+        elif fault is not None:
+            return _broken(fault, is_v1=path.startswith("/v1.0"))
+        try:
+            payload = json.loads(await request.body() or b"{}")
+        except ValueError:
+            payload = None
+        if not isinstance(payload, dict):
+            return _refused(400, "invalidParameter")
+        return handler(state, request, payload)
+
+    return endpoint
+
+
+def _broken(fault: Fault, *, is_v1: bool) -> Response:
+    if fault is Fault.TOO_MANY:
+        return PlainTextResponse("too many requests", 429, {"Retry-After": "30"})
+    if fault is Fault.DOWN:
+        return PlainTextResponse("service unavailable", 503)
+    if fault is Fault.HTML:
+        return HTMLResponse("<html><body>1111</body></html>")
+    if fault is Fault.TRUNCATED:
+        return Response('{"processQueryKey":"abc', media_type="application/json")
+    if fault is Fault.NOT_JSON:
+        return PlainTextResponse("ok")
+    if is_v1:
+        busy = fault is Fault.BUSY
+        return (
+            _refused(503, "ServiceUnavailable") if busy else _refused(401, "InvalidAuthentication")
+        )
+    if fault is Fault.BUSY:
+        return _code(-1)
+    return _wrapped(40014 if fault is Fault.TOKEN_INVALID else 42001)
+
+
+def _refused(status: int, code: str) -> Response:
+    return JSONResponse({"code": code, "message": "refused", "requestid": "0000"}, status)
+
+
+def _code(errcode: int, **more: Any) -> Response:
+    text = "ok" if errcode == 0 else "refused"
+    return JSONResponse({"errcode": errcode, "errmsg": text, **more})
+
+
+def _wrapped(code: int) -> Response:
+    return JSONResponse(
+        {"errcode": 88, "errmsg": "refused", "sub_code": str(code), "sub_msg": "refused"}
+    )
+
+
+def _v1(handler: Handler) -> Handler:
+    def checked(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
+        token = request.headers.get("x-acs-dingtalk-access-token", "")
+        if state.platform.token_errcode(token):
+            return _refused(401, "InvalidAuthentication")
+        if not state.spend_call():
+            return _refused(403, V1_QUOTA)
+        if "robotCode" in payload and payload["robotCode"] not in state.robots:
+            return _refused(400, "invalidParameter.robotCode.notExist")
+        return handler(state, request, payload)
+
+    return checked
+
+
+def _oapi(handler: Handler) -> Handler:
+    def checked(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
+        code = state.platform.token_errcode(request.query_params.get("access_token", ""))
+        if code:
+            return _wrapped(40014 if code == 40001 else code)
+        if not state.spend_call():
+            return _code(OAPI_QUOTA)
+        return handler(state, request, payload)
+
+    return checked
+
+
+def _access_token(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    app_key = str(payload.get("appKey", ""))
+    if not state.platform.is_app(app_key, str(payload.get("appSecret", ""))):
+        return _refused(400, "invalidClientIdOrSecret")
+    token, seconds = state.platform.issue_token(app_key, forced=False)
+    return JSONResponse({"accessToken": token, "expireIn": seconds})
+
+
+def _get_token(state: FakeDingtalk, request: Request, _payload: dict[str, Any]) -> Response:
+    app_key = request.query_params.get("appkey", "")
+    if not state.platform.is_app(app_key, request.query_params.get("appsecret", "")):
+        return _code(40089)
+    token, seconds = state.platform.issue_token(app_key, forced=False)
+    return _code(0, access_token=token, expires_in=seconds)
+
+
+def _open_gateway(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
+    app_key = str(payload.get("clientId", ""))
+    if not state.platform.is_app(app_key, str(payload.get("clientSecret", ""))):
+        return _refused(401, "authFailed")
+    base = str(request.base_url).replace("http", "ws", 1).rstrip("/")
+    ticket = state.gateway.issue_ticket(app_key)
+    return JSONResponse({"endpoint": f"{base}/connect", "ticket": ticket})
+
+
+def _batch_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    people, text = payload.get("userIds"), _words(payload)
+    if not isinstance(people, list) or not 0 < len(people) <= BATCH or text is None:
+        return _refused(400, "invalidParameter")
+    invalid = [person for person in people if not state.platform.is_follower(person)]
+    slowed = [person for person in people if person in state.slowed and person not in invalid]
+    for person in people:
+        if person not in invalid and person not in slowed:
+            state.platform.record("dingtalk-person", person, text, payload)
+    return JSONResponse(
+        {
+            "processQueryKey": f"query-{next(state.platform.message_ids)}",
+            "invalidStaffIdList": invalid,
+            "flowControlledStaffIdList": slowed,
+        }
+    )
+
+
+def _group_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    group, text = str(payload.get("openConversationId", "")), _words(payload)
+    if group not in state.groups:
+        return _refused(400, "invalidParameter.openConversationId")
+    if text is None:
+        return _refused(400, "invalidParameter.msgParam")
+    state.platform.record("dingtalk-group", group, text, payload)
+    return JSONResponse({"processQueryKey": f"query-{next(state.platform.message_ids)}"})
+
+
+def _group_query(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    readers = state.readers.get(str(payload.get("processQueryKey", "")), [])
+    start = int(payload.get("nextToken") or 0)
+    end = start + int(payload.get("maxResults", 200))
+    return JSONResponse(
+        {
+            "sendStatus": "SUCCESS",
+            "readUserIds": readers[start:end],
+            "hasMore": end < len(readers),
+            "nextToken": str(end),
+        }
+    )
+
+
+def _ding(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    people = payload.get("receiverUserIdList")
+    if not isinstance(people, list) or not 0 < len(people) <= DING_BATCH:
+        return _refused(400, "invalidParameter")
+    failed = [person for person in people if not state.platform.is_follower(person)]
+    for person in people:
+        if person not in failed:
+            state.platform.record("dingtalk-ding", person, str(payload.get("content", "")), payload)
+    return JSONResponse(
+        {
+            "openDingId": f"ding-{next(state.platform.message_ids)}",
+            "failedList": dict.fromkeys(failed, "invalid"),
+        }
+    )
+
+
+def _card(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    card, space = str(payload.get("outTrackId", "")), str(payload.get("openSpaceId", ""))
+    place = space.removeprefix("dtv1.card//").partition(".")[2]
+    known = place in state.groups or state.platform.is_follower(place)
+    if known and card not in state.cards:
+        state.cards[card] = dict(payload["cardData"]["cardParamMap"])
+        state.platform.record("dingtalk-card", place, "", payload)
+    result = {"spaceId": place, "success": known, "carrierId": f"card-{card}" if known else ""}
+    return JSONResponse(
+        {"success": True, "result": {"outTrackId": card, "deliverResults": [result]}}
+    )
+
+
+def _update_card(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    card = state.cards.get(str(payload.get("outTrackId", "")))
+    if card is None:
+        return _refused(400, "param.cardNotExist")
+    card |= payload["cardData"]["cardParamMap"]
+    return JSONResponse({"success": True, "result": True})
+
+
+def _work_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    people = [one for one in str(payload.get("userid_list", "")).split(",") if one]
+    content = json.dumps(payload.get("msg"), ensure_ascii=False, sort_keys=True)
+    if not 0 < len(people) <= WORK_BATCH or len(content.encode()) > MAX_WORK_BYTES:
+        return _code(40035)
+    task_id = state.add_task(people, content)
+    body = payload["msg"].get("markdown", {})
+    for person in state.tasks[task_id].delivered:
+        state.platform.record("dingtalk-work", person, str(body.get("text", "")), payload)
+    return _code(0, task_id=task_id, request_id="0000")
+
+
+def _work_result(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    task = state.tasks.get(int(payload.get("task_id", 0)))
+    if task is None or state.platform.clock.now() - task.sent_at > RESULT_LIFE:
+        return _code(40035)
+    return _code(
+        0,
+        send_result={
+            "invalid_user_id_list": task.invalid,
+            "forbidden_user_id_list": [],
+            "failed_user_id_list": [],
+            "read_user_id_list": task.delivered[:1],
+            "unread_user_id_list": task.delivered[1:],
+            "invalid_dept_id_list": [],
+            "forbidden_list": [
+                {"code": code, "count": 1, "userid": person} for person, code in task.forbidden
+            ],
+        },
+    )
+
+
+def _session_send(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
+    recipient = state.session(request.query_params.get("session", ""))
+    if recipient is None:
+        return _code(300001)
+    body = payload.get(str(payload.get("msgtype", "")), {})
+    text = str(body.get("content") or body.get("text") or "")
+    state.platform.record("dingtalk-session", recipient, text, payload)
+    return _code(0)
+
+
+def _words(payload: dict[str, Any]) -> str | None:
+    """Return the words of a robot's message, None when `msgParam` is no JSON in a string."""
+    raw = payload.get("msgParam")
+    if not isinstance(raw, str) or len(raw.encode()) > MAX_PARAM_BYTES:
+        return None
+    try:
+        parameters = json.loads(raw)
+    except ValueError:
+        return None
+    return str(parameters.get("content") or parameters.get("text") or "")
