@@ -6,10 +6,12 @@ sensitive data and for passing it on; withdrawal; deletion).
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
+from bot.db.models.delivery import QUEUED, SENDING
 from bot.services import cases
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
@@ -46,29 +48,46 @@ async def in_force(session: AsyncSession, contact_id: int) -> set[str]:
 
 
 async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
-    """Erase a contact's words and answers, and say whether something has to be kept.
+    """Erase a contact's words, answers, class and names, and say whether something has to be kept.
 
     Kept are messages of level 2 and above with their assessments and what was said with them: an
-    open case may not lose its ground, and reports have a legal period. Counts and states stay.
+    open case may not lose its ground, and reports have a legal period. While such a case is open,
+    the class and the emergency contact stay too, for they lead help to the right door. Consents
+    stay, withdrawn: the law asks for proof of them. Counts, states and the platform's id stay.
     """
     await withdraw(session, contact_id, now=now)
+    case = await cases.open_case(session, contact_id)
+    in_danger = case is not None and case.level in ESCALATED
     plain = select(Message.id).where(
         Message.contact_id == contact_id, Message.level.in_(("0", "1"))
     )
     keeps = await cases.any_of(session, contact_id)
-    await session.execute(update(Delivery).where(Delivery.message_id.in_(plain)).values(body=""))
+    said: ColumnElement[bool] = Delivery.message_id.in_(plain)
+    if not keeps:
+        said = or_(said, _said_unasked(contact_id))
+    await session.execute(update(Delivery).where(said).values(body=""))
     await session.execute(
         update(GapTicket).where(GapTicket.message_id.in_(plain)).values(question="", state="erased")
     )
     await session.execute(
         update(Assessment).where(Assessment.message_id.in_(plain)).values(spans=[])
     )
-    await session.execute(update(Message).where(Message.id.in_(plain)).values(text="", media_id=""))
     await session.execute(
-        update(Contact)
-        .where(Contact.id == contact_id)
-        .values(
-            emergency_contact=None, name=None, pending=None, pending_until=None, greeted_at=None
-        )
+        update(Message).where(Message.id.in_(plain)).values(text="", media_id="", scene="")
+    )
+    gone = ["name", "who", "pending", "pending_until", "greeted_at"]
+    if not in_danger:
+        gone += ["place_id", "emergency_contact"]
+    await session.execute(
+        update(Contact).where(Contact.id == contact_id).values(dict.fromkeys(gone))
     )
     return keeps
+
+
+def _said_unasked(contact_id: int) -> ColumnElement[bool]:
+    """Match what people and jobs have said to a contact; what still waits is not sent empty."""
+    return and_(
+        Delivery.contact_id == contact_id,
+        Delivery.message_id.is_(None),
+        Delivery.state.not_in((QUEUED, SENDING)),
+    )

@@ -1,12 +1,13 @@
 """What a parent can always do: talk to a person, stop, resume, erase, consent, ask who reads."""
 
 import pytest
-from factories import make_shift
+from factories import SCENE, make_shift
 from fakes import HOMEWORK
 from house import CALM, DANGER, PARENT, WORRY, Home
 from sqlalchemy import text as sql
 
 from bot.db.models import Alarm, Consent, GapTicket
+from bot.services import conversations
 from bot.services.consents import KINDS
 
 ALWAYS = ("转人工", "停止", "删除")
@@ -116,6 +117,50 @@ async def test_erasing_asks_first_and_then_erases(staffed: Home) -> None:
     assert len(await staffed.messages()) == 8, "the rows and their counts stay"
     assert [row for row in await staffed.rows(Consent) if row.withdrawn_at is None] == []
     assert (await staffed.contact()).greeted_at is None
+
+
+async def test_the_words_about_erasing_are_true(staffed: Home) -> None:
+    await staffed.driver.follow(PARENT, SCENE)
+    await staffed.say("同意1")
+    await staffed.say("姑姑 13800000000")
+    await staffed.say("转人工")
+    await staffed.hold()
+    await staffed.write_as_counselor("您好，我是林老师。")
+    await staffed.work()
+    async with staffed.write() as session:
+        await conversations.release(
+            session, contact_id=1, staff_id=staffed.place.counselor.id, now=staffed.clock.now()
+        )
+    await staffed.work()
+    await staffed.say("删除")
+    reply = await staffed.say("确认删除")
+    for gone in ("对话内容", "班级", "称呼", "紧急联系人"):
+        assert gone in reply.splitlines()[0]
+    contact = await staffed.contact()
+    assert (contact.place_id, contact.name, contact.who) == (None, None, None)
+    assert (contact.emergency_contact, contact.pending) == (None, None)
+    assert [message.scene for message in await staffed.messages() if message.scene] == []
+    assert "林老师" not in await raw_values(staffed)
+    assert "同意记录按法律要求留存" in reply
+    assert [row.withdrawn_at for row in await staffed.rows(Consent)] == [staffed.clock.now()]
+    assert "平台给的编号" in reply
+    assert contact.external_id == PARENT
+    assert "当作第一次见面" in reply
+    await staffed.say(HOMEWORK)
+    await staffed.wait(seconds=1)
+    assert "不是真人" in staffed.sent()[-1]
+
+
+async def test_an_open_danger_keeps_the_way_to_help(staffed: Home) -> None:
+    await staffed.driver.follow(PARENT, SCENE)
+    await staffed.say("紧急联系人")
+    await staffed.say("姑姑 13800000000")
+    await staffed.say(WORRY)
+    await staffed.say("删除")
+    assert "班级和紧急联系人也先留着" in await staffed.say("确认删除")
+    contact = await staffed.contact()
+    assert contact.place_id == staffed.place.class_.id
+    assert contact.emergency_contact == "姑姑 13800000000"
 
 
 async def test_what_is_about_safety_stays(staffed: Home) -> None:
