@@ -1,7 +1,8 @@
 """Handlers, one file per kind of message; the first that returns an outcome has answered.
 
-The order is the rule: what a person holds is silent, danger comes before everything else, and
-"stop", "delete" and "talk to a person" work before any search.
+The order is the rule: danger comes before everything else; what is no wording of the parent's own
+(a pin, a link) is no command; "stop", "delete" and "talk to a person" always work; and then a
+conversation that a person holds is left to that person.
 """
 
 from types import ModuleType
@@ -25,15 +26,15 @@ from handlers import (
 )
 
 HANDLERS: tuple[ModuleType, ...] = (
-    held,
     risk,
+    media,
     handoff,
     stop,
     erasure,
     consents,
     emergency,
+    held,
     follow,
-    media,
     attention,
     feedback,
     choices,

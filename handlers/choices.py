@@ -1,6 +1,6 @@
 """A number sent in reply to up to three choices, valid for ten minutes."""
 
-from bot.core.commands import bare_number
+from bot.core.commands import bare_number, spoken
 from bot.core.messages import Outcome
 from bot.services.handling import Context, StoredMessage
 from bot.services.replies import answer
@@ -8,9 +8,11 @@ from bot.services.replies import answer
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Give the entry whose number was chosen."""
+    if message.group is not None or not spoken(message.kind):
+        return None
     pending = context.sender.pending
     number = bare_number(message.text)
-    if number is None or pending.get("kind") != "choices" or message.group is not None:
+    if number is None or pending.get("kind") != "choices":
         return None
     if context.sender.pending_expired:
         return context.outcome("choices", "choices.expired")

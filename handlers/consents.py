@@ -4,7 +4,7 @@ import dataclasses
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.commands import means, numbered
+from bot.core.commands import means, numbered, spoken
 from bot.core.messages import Outcome
 from bot.services import consents
 from bot.services.handling import Context, StoredMessage
@@ -13,7 +13,7 @@ from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what is said about consent."""
-    if message.group is not None:
+    if message.group is not None or not spoken(message.kind):
         return None
     if means("who_reads", message.text):
         return context.outcome("consents", "privacy.who_reads")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.commands import means
+from bot.core.commands import means, spoken
 from bot.core.messages import Outcome
 from bot.db.models import Contact
 from bot.services.handling import Context, StoredMessage
@@ -19,7 +19,7 @@ LONGEST = 60
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Take an emergency contact in one sentence."""
-    if message.group is not None or not message.text:
+    if message.group is not None or not message.text or not spoken(message.kind):
         return None
     forget = context.remember(None, timedelta())
     asked = context.sender.pending.get("kind") == "emergency" and not context.sender.pending_expired

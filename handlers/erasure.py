@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.commands import means
+from bot.core.commands import means, spoken
 from bot.core.messages import Outcome
 from bot.services import cases, consents
 from bot.services.handling import Context, StoredMessage
@@ -15,7 +15,7 @@ VALID = timedelta(minutes=30)
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer the wish to have data erased."""
-    if message.group is not None:
+    if message.group is not None or not spoken(message.kind):
         return None
     if means("erase", message.text):
         return context.outcome("erasure", "delete.confirm", context.remember(dict(ASKED), VALID))

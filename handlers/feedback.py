@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.commands import means
+from bot.core.commands import means, spoken
 from bot.core.messages import Outcome, Reply
 from bot.services import gaps
 from bot.services.answers import word_answer
@@ -12,14 +12,14 @@ from bot.services.remembered import ANSWER_VALID, answer_given
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Continue with, or judge, the answer before."""
-    if message.group is not None:
+    if message.group is not None or not spoken(message.kind):
         return None
     if means("more", message.text):
         return _more(context)
     if means("useful", message.text):
-        return context.outcome("feedback", "feedback.useful")
+        return _useful(context)
     if means("not_useful", message.text):
-        return _not_useful(context, message)
+        return _not_useful(context)
     return None
 
 
@@ -39,11 +39,23 @@ def _more(context: Context) -> Outcome:
     return Outcome("feedback", (reply,), (keep,), {"kind": "answer", "entry": entry.id})
 
 
-def _not_useful(context: Context, message: StoredMessage) -> Outcome:
-    question = context.sender.pending.get("question")
+def _judged(context: Context) -> int | None:
+    """Return the id of the question whose answer is judged; None when none was given."""
+    pending = context.sender.pending
+    return int(str(pending["question"])) if pending.get("kind") == "answer" else None
+
+
+def _useful(context: Context) -> Outcome:
+    known = _judged(context) is not None
+    return context.outcome("feedback", "feedback.useful" if known else "feedback.nothing_before")
+
+
+def _not_useful(context: Context) -> Outcome:
+    question = _judged(context)
+    if question is None:
+        return context.outcome("feedback", "feedback.nothing_before")
 
     async def note(session: AsyncSession) -> None:
-        if question is not None:
-            await gaps.not_useful(session, int(str(question)), now=context.now)
+        await gaps.not_useful(session, question, now=context.now)
 
     return context.outcome("feedback", "feedback.not_useful", note)

@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import to_shanghai
-from bot.core.commands import means
+from bot.core.commands import means, spoken
 from bot.core.levels import rank
 from bot.core.messages import Kind, Outcome
 from bot.services import handoffs
@@ -12,8 +12,10 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Hand a conversation to a person when that is asked for."""
+    if message.group is not None or not spoken(message.kind):
+        return None
     words = message.scene if message.kind is Kind.MENU else message.text
-    if message.group is not None or not means("handoff", words):
+    if not means("handoff", words):
         return None
     danger = context.danger
     if danger.case_id is not None and (

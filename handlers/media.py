@@ -1,6 +1,7 @@
 """Voice without words, pictures, files, places, links: said honestly that nobody has read them.
 
-After a dangerous message the inbox has put them on the counselor's desk.
+Stands before the commands: a pin's address and a link's title were screened for danger, but they
+are no question and no command. After a dangerous message the inbox has put them on the counselor's desk.
 """
 
 from bot.core.levels import rank
@@ -16,12 +17,16 @@ PHRASES = {
     Kind.LINK: "media.link",
     Kind.OTHER: "media.unsupported",
 }
+# Their words (an address, a title) are not what the parent asks.
+WORDLESS = frozenset({Kind.LOCATION, Kind.LINK, Kind.FILE})
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what can't be read as words."""
     key = PHRASES.get(message.kind)
-    if key is None or message.text or message.group is not None:
+    if key is None or message.group is not None or context.sender.held:
+        return None
+    if message.text and message.kind not in WORDLESS:
         return None
     danger = context.danger
     if danger.case_id is not None and rank(danger.case_level) >= rank("2"):

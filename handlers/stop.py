@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.commands import means
+from bot.core.commands import means, spoken
 from bot.core.messages import Outcome
 from bot.db.models import Contact
 from bot.services.handling import Context, Effect, StoredMessage
@@ -13,7 +13,7 @@ from bot.services.handling import Context, Effect, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Stop or resume what is sent unasked."""
-    if message.group is not None:
+    if message.group is not None or not spoken(message.kind):
         return None
     if means("stop", message.text):
         if context.sender.stopped:

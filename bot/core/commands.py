@@ -10,10 +10,14 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from bot.core.messages import Kind
+
 _STRIP = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"(?P<words>.*?)第?(?P<number>\d{1,2}|[一二三四五六七八九])(?:项|个|条)?")
 _DIGITS = {sign: value for value, sign in enumerate("一二三四五六七八九", 1)}
 LONGEST = 24
+# What a person says to us; the label of a place and the title of a link are somebody else's words.
+SPOKEN = frozenset({Kind.TEXT, Kind.VOICE, Kind.MENU})
 
 
 def bare(text: str) -> str:
@@ -22,6 +26,11 @@ def bare(text: str) -> str:
         return ""
     folded = _STRIP.sub("", unicodedata.normalize("NFKC", text)).lower()
     return folded if len(folded) <= LONGEST else ""
+
+
+def spoken(kind: Kind) -> bool:
+    """Say whether a message of this kind can be a command."""
+    return kind in SPOKEN
 
 
 @cache

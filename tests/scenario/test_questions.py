@@ -116,7 +116,10 @@ async def test_useful_and_not_useful(staffed: Home) -> None:
 
 
 async def test_not_useful_without_an_answer_before_notes_nothing(staffed: Home) -> None:
-    assert "谢谢告诉我" in await staffed.say("没用")
+    for judged in ("没用", "有用"):
+        assert "没有记给编辑" in await staffed.say(judged)
+    await staffed.say(VAGUE)
+    assert "没有记给编辑" in await staffed.say("没用"), "an offer is no answer"
     async with staffed.write() as session:
         await gaps.not_useful(session, 4711, now=staffed.clock.now())
     assert await staffed.rows(GapTicket) == []
@@ -198,6 +201,35 @@ async def test_what_nobody_can_read_is_said_so(staffed: Home, kind: Kind, answer
     assert await staffed.cases() == []
 
 
+PIN = {"Location_X": "32.455", "Location_Y": "119.923", "Scale": "20"}
+
+
+@pytest.mark.parametrize("words", [HOMEWORK, "转人工", "删除我的数据", "停止", "1", "有用"])
+async def test_the_label_of_a_place_and_the_title_of_a_link_are_no_question(
+    staffed: Home, words: str
+) -> None:
+    await staffed.say(VAGUE)
+    cases_before = await staffed.cases()
+    for kind, fields, answer in (
+        ("location", PIN | {"Label": words}, "不会自动报警"),
+        ("link", {"Title": words, "Description": "", "Url": "https://a.invalid"}, "不会点开"),
+        ("file", {"Title": words}, "文件我打不开"),
+    ):
+        prepared = staffed.driver.prepare_message(PARENT, kind, fields)
+        assert answer in (await staffed.driver.deliver(prepared) or "")
+    assert await staffed.cases() == cases_before
+    assert (await staffed.contact()).stopped_at is None
+
+
+async def test_the_desk_shows_where_a_pin_is(staffed: Home) -> None:
+    fields = PIN | {"Label": "晴川大桥"}
+    await staffed.driver.deliver(staffed.driver.prepare_message(PARENT, "location", fields))
+    assert (await staffed.messages())[-1].text == "晴川大桥 (32.455, 119.923)"
+    fields |= {"Label": DANGER}
+    prepared = staffed.driver.prepare_message(PARENT, "location", fields)
+    assert "120" in (await staffed.driver.deliver(prepared) or ""), "it is screened"
+
+
 async def test_a_voice_note_with_its_words_is_a_question(staffed: Home) -> None:
     assert "手册T06-01" in (await staffed.driver.speak(PARENT, HOMEWORK) or "")
     assert "120" in (await staffed.driver.speak(PARENT, DANGER) or "")
@@ -207,7 +239,7 @@ async def test_a_picture_after_a_danger_is_for_a_person(staffed: Home) -> None:
     await staffed.say(WORRY)
     await staffed.work()
     answer = await staffed.driver.show(PARENT)
-    assert "已转给值班老师看" in (answer or "")
+    assert "已放进值班台，值班老师能看到" in (answer or "")
     assert "again" in await staffed.events()
 
 

@@ -259,7 +259,21 @@ def _words(fields: Mapping[str, str], kind: Kind) -> str:
         Kind.FILE: ("Title", "Description"),
         Kind.LOCATION: ("Label",),
     }.get(kind, ("Content",))
-    return "\n".join(fields[name] for name in names if fields.get(name))
+    words = "\n".join(fields[name] for name in names if fields.get(name))
+    if kind is Kind.LOCATION and (spot := _spot(fields)):
+        # With the words, so that the desk shows where somebody is.
+        return f"{words} ({spot['latitude']}, {spot['longitude']})".strip()
+    return words
+
+
+def _spot(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return a pin's degrees as the platform wrote them; empty when they are no place on earth."""
+    latitude, longitude = fields.get("Location_X", ""), fields.get("Location_Y", "")
+    try:
+        valid = abs(float(latitude)) <= 90 and abs(float(longitude)) <= 180
+    except ValueError:
+        valid = False
+    return {"latitude": latitude.strip(), "longitude": longitude.strip()} if valid else {}
 
 
 def _scene(fields: Mapping[str, str]) -> str:
@@ -270,4 +284,4 @@ def _extra(fields: Mapping[str, str], kind: Kind, is_event: bool) -> dict[str, s
     extra = {"event": fields["Event"].lower()} if is_event else {}
     if kind is Kind.RECEIPT:
         extra |= {name: fields[path] for path, name in RECEIPT_FIELDS.items() if path in fields}
-    return extra
+    return extra | _spot(fields) if kind is Kind.LOCATION else extra

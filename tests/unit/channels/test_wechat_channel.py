@@ -70,7 +70,8 @@ def test_vector_v2_is_read() -> None:
         ("image", Kind.IMAGE, "24000000000000004", "", "", "media-image-1", {}),
         ("video", Kind.VIDEO, "24000000000000005", "", "", "media-video-1", {}),
         ("shortvideo", Kind.VIDEO, "24000000000000006", "", "", "media-video-2", {}),
-        ("location", Kind.LOCATION, "24000000000000007", "海陵区示例路1号", "", "", {}),
+        ("location", Kind.LOCATION, "24000000000000007", "海陵区示例路1号 (32.455, 119.923)",
+         "", "", {"latitude": "32.455", "longitude": "119.923"}),
         ("link", Kind.LINK, "24000000000000008", "家长课堂\n如何陪孩子过渡到新学期", "", "", {}),
         ("unknown_type", Kind.OTHER, "24000000000000009", "不认识的类型里的话", "", "", {}),
         ("empty_text", Kind.TEXT, "24000000000000010", "", "", "", {}),
@@ -270,3 +271,29 @@ def test_a_channel_without_a_token_is_not_built() -> None:
             client=make_channel()._client,
             clock=FixedClock(NOW),
         )
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "text"),
+    [
+        ("32.455", "119.923", "晴川大桥 (32.455, 119.923)"),
+        ("-90", "-180", "晴川大桥 (-90, -180)"),
+        ("91", "0", "晴川大桥"),
+        ("0", "181", "晴川大桥"),
+        ("nan", "0", "晴川大桥"),
+        ("不知道", "119.923", "晴川大桥"),
+        ("", "", "晴川大桥"),
+    ],
+)
+def test_a_pin_keeps_where_it_is(latitude: str, longitude: str, text: str) -> None:
+    fields = {"Label": "晴川大桥", "Location_X": latitude, "Location_Y": longitude}
+    prepared = make_driver().prepare_message("oParent0001", "location", fields)
+    message = make_channel().parse(as_request(prepared))
+    assert message.text == text
+    assert message.extra == ({"latitude": latitude, "longitude": longitude} if "(" in text else {})
+
+
+def test_a_pin_without_a_name_is_its_degrees() -> None:
+    fields = {"Label": "", "Location_X": "32.455", "Location_Y": "119.923"}
+    prepared = make_driver().prepare_message("oParent0001", "location", fields)
+    assert make_channel().parse(as_request(prepared)).text == "(32.455, 119.923)"

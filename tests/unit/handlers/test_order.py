@@ -24,6 +24,10 @@ def test_the_commands_come_before_every_search_and_before_attention() -> None:
         assert ORDER.index(command) < ORDER.index("questions")
 
 
+def test_what_cannot_be_read_comes_before_the_commands() -> None:
+    assert ORDER.index("risk") < ORDER.index("media") < ORDER.index("handoff")
+
+
 def test_the_fallback_is_the_last_one() -> None:
     assert ORDER[-1] == "fallback"
     assert handlers.FALLBACK is handlers.HANDLERS[-1]
