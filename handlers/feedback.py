@@ -40,9 +40,9 @@ def _more(context: Context) -> Outcome:
 
 
 def _judged(context: Context) -> int | None:
-    """Return the id of the question whose answer is judged; None when none was given."""
-    pending = context.sender.pending
-    return int(str(pending["question"])) if pending.get("kind") == "answer" else None
+    """Return the id of the question whose answer or choices are judged; None without one."""
+    question = context.sender.pending.get("question")
+    return None if question is None else int(str(question))
 
 
 def _useful(context: Context) -> Outcome:

@@ -95,9 +95,15 @@ def test_nobody_on_duty_is_said_and_never_hidden() -> None:
         assert "正在" not in BOOK.get(key).text
 
 
-def test_a_media_message_after_danger_is_called_forwarded_only_in_one_phrase() -> None:
-    saying = {phrase.key for phrase in PHRASES if "已转给" in phrase.text}
+def test_nothing_is_called_forwarded_and_one_phrase_says_that_it_lies_on_the_desk() -> None:
+    assert [phrase.key for phrase in PHRASES if "已转给" in phrase.text] == []
+    saying = {phrase.key for phrase in PHRASES if "值班老师能看到" in phrase.text}
     assert saying == {"media.after_risk_forwarded"}
+
+
+@pytest.mark.parametrize("key", ["greeting.first", "greeting.back", "stop.done", "stop.resumed"])
+def test_what_does_not_exist_yet_is_not_promised(key: str) -> None:
+    assert not re.search("课程|活动|通知", BOOK.get(key).text)
 
 
 @pytest.mark.parametrize("key", ["media.voice", "media.picture", "media.video", "media.file"])
