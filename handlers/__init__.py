@@ -27,13 +27,13 @@ from handlers import (
 
 HANDLERS: tuple[ModuleType, ...] = (
     risk,
-    media,
     handoff,
     stop,
     erasure,
     consents,
     emergency,
     held,
+    media,
     follow,
     attention,
     feedback,

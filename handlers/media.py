@@ -1,7 +1,7 @@
 """Voice without words, pictures, files, places, links: said honestly that nobody has read them.
 
-Stands before the commands: a pin's address and a link's title were screened for danger, but they
-are no question and no command. After a dangerous message the inbox has put them on the counselor's desk.
+Stands before every search: a pin's address and a link's title were screened for danger, but they
+are no question and no command. After a dangerous message they are on the counselor's desk.
 """
 
 from bot.core.levels import rank

@@ -24,8 +24,10 @@ def test_the_commands_come_before_every_search_and_before_attention() -> None:
         assert ORDER.index(command) < ORDER.index("questions")
 
 
-def test_what_cannot_be_read_comes_before_the_commands() -> None:
-    assert ORDER.index("risk") < ORDER.index("media") < ORDER.index("handoff")
+def test_a_pin_is_no_question_and_a_picture_breaks_no_silence() -> None:
+    assert ORDER.index("held") < ORDER.index("media")
+    for search in ("attention", "feedback", "choices", "smalltalk", "questions"):
+        assert ORDER.index("media") < ORDER.index(search)
 
 
 def test_the_fallback_is_the_last_one() -> None:
