@@ -128,9 +128,9 @@ def parse_event(
         event: its type, such as `check_url` or `robot_msg_read`.
         event_id: the platform's key; empty where the platform gives none.
     """
-    key = event_id or hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    key = clean(event_id) or hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     sender = _string(data, "userId") or _string(data, "userid") or _string(data, "UserId")
-    extra = {"event": event[:MAX_EXTRA]}
+    extra = {"event": clean(event)[:MAX_EXTRA]}
     extra |= {name: _short(data, field) for field, name in EVENT_FIELDS.items() if data.get(field)}
     return IncomingMessage(
         channel="dingtalk",
@@ -222,7 +222,7 @@ def _without_name(text: str, names: Sequence[str]) -> str:
 
 def _string(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
-    return value if isinstance(value, str) else ""
+    return clean(value) if isinstance(value, str) else ""
 
 
 def _short(data: Mapping[str, Any], name: str) -> str:
@@ -233,7 +233,6 @@ def _short(data: Mapping[str, Any], name: str) -> str:
 
 def _bounded(value: str, limit: int) -> str:
     """Return an id that fits its column; a longer one is replaced by its digest."""
-    value = clean(value)
     return value if len(value) <= limit else hashlib.sha256(value.encode()).hexdigest()
 
 
