@@ -28,7 +28,8 @@ from bot.services.container import Services
 log = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
-# Who floods the route with large bodies gets 413 each time, but one alarm row a minute.
+# Who floods the route with large or unreadable bodies is refused each time, but writes one alarm
+# row a minute.
 ALARM_PAUSE = timedelta(minutes=1)
 
 
@@ -49,7 +50,7 @@ class Callbacks:
         self._channels = channels
         self._handover = handover
         self._running: dict[int, asyncio.Task[Routed]] = {}
-        self._alarmed: dict[tuple[str, str], datetime] = {}
+        self._alarmed: dict[tuple[str, ...], datetime] = {}
 
     def routes(self) -> list[Route]:
         """Return the routes of all channels."""
@@ -68,7 +69,9 @@ class Callbacks:
                 return _response(channel.verify(callback))
             incoming = channel.parse(callback)
         except CallbackTooLarge:
-            return await self._too_large(account)
+            figures.REFUSED.labels("413").inc()
+            await self._alarm("callback_too_large", account)
+            return PlainTextResponse("", status_code=413)
         except (CallbackRejected, CallbackMalformed) as error:
             figures.REFUSED.labels(str(error.status)).inc()
             log.warning(
@@ -78,6 +81,9 @@ class Callbacks:
                 status=error.status,
                 reason=str(error),
             )
+            if isinstance(error, CallbackMalformed):
+                # Authentic, so the platform has a message that nobody here has seen.
+                await self._alarm("callback_unreadable", account)
             return PlainTextResponse("", status_code=error.status)
         return await self._handle(channel, callback, incoming)
 
@@ -95,16 +101,18 @@ class Callbacks:
             query.setdefault(name, []).append(value)
         return CallbackRequest(query, dict(request.headers), bytes(body))
 
-    async def _too_large(self, account: tuple[str, str]) -> Response:
-        figures.REFUSED.labels("413").inc()
+    async def _alarm(self, kind: str, account: tuple[str, str]) -> None:
         now = self._services.clock.now()
-        if now - self._alarmed.get(account, datetime.min.replace(tzinfo=UTC)) >= ALARM_PAUSE:
-            self._alarmed[account] = now
+        last = self._alarmed.get((kind, *account), datetime.min.replace(tzinfo=UTC))
+        if now - last < ALARM_PAUSE:
+            return
+        self._alarmed[kind, *account] = now
+        try:
             async with self._services.database.write() as session:
-                await alarms.raise_alarm(
-                    session, "callback_too_large", now=now, subject="/".join(account)
-                )
-        return PlainTextResponse("", status_code=413)
+                await alarms.raise_alarm(session, kind, now=now, subject="/".join(account))
+        except Exception as error:
+            # The refusal counts; with the database down the log has to do.
+            log.error("alarm_failed", alarm=kind, error=type(error).__name__)
 
     async def _handle(
         self, channel: Channel, callback: CallbackRequest, incoming: IncomingMessage

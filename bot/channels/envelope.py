@@ -155,9 +155,10 @@ def _unframe(plain: bytes, receive_id: bytes) -> str | None:
     trailer = body[LENGTH_BYTES + length :]
     if len(body) < LENGTH_BYTES + length or not hmac.compare_digest(trailer, receive_id):
         return None
+    # Signature, padding, length and receive id are right: it comes from the platform. Half an emoji
+    # (a lone surrogate, which `core.privacy.clean` mends) or a broken byte must not cost a cry for
+    # help: the rest is stored and screened.
     try:
-        # Half an emoji (a lone surrogate) must not cost a cry for help: `core.privacy.clean`
-        # mends it. Other broken bytes are not a message.
         return message.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        return None
+        return message.decode("utf-8", "replace")

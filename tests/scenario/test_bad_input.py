@@ -3,13 +3,18 @@
 import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
-from house import CALM, CREDENTIALS, DANGER, PARENT, Home, Houses
+from factories import ACCOUNT
+from house import AES_KEY, APP_ID, CALM, CREDENTIALS, DANGER, PARENT, TOKEN, Home, Houses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from wechatpy.crypto import PrpCrypto
 
+from bot.channels.envelope import sign
+from bot.db.models import Alarm
 from bot.simulator.driver import PreparedCallback, ServiceBroken, WechatCredentials, WechatDriver
 
 SECRET = "这是只有我知道的一句话 13800000000"
@@ -118,14 +123,53 @@ def sealed(home: Home, inner: str) -> PreparedCallback:
         f"<xml><ToUserName>g</ToUserName><FromUserName>{PARENT}</FromUserName>"
         f"<CreateTime>soon</CreateTime><MsgType>text</MsgType><Content>{SECRET}</Content>"
         "<MsgId>1</MsgId></xml>",
+        f"<xml><ToUserName>g</ToUserName><FromUserName>{PARENT}</FromUserName>"
+        f"<CreateTime>1</CreateTime><MsgType>text</MsgType><Content>{SECRET}</Content></xml>",
+        f"<xml><Content>&#0;{SECRET}</Content></xml>",
     ],
-    ids=["cut", "no xml", "nothing", "fields", "doctype", "nested", "twice", "time"],
+    ids=["cut", "no xml", "nothing", "fields", "doctype", "nested", "twice", "time", "id", "nul"],
 )
 async def test_signed_rubbish_is_400(home: Home, inner: str, logged: Logged) -> None:
     assert await status(home, sealed(home, inner)) == 400
     assert await home.messages() == []
     assert "callback_refused" in logged()
+    assert await home.alarms() == ["callback_unreadable"]
     no_secret_in(logged())
+
+
+async def test_unreadable_callbacks_write_one_alarm_a_minute(home: Home) -> None:
+    async def count() -> int:
+        (alarm,) = await home.rows(Alarm)
+        return alarm.count
+
+    for _ in range(3):
+        assert await status(home, sealed(home, SECRET)) == 400
+    assert await count() == 1
+    home.clock.advance(minutes=1)
+    assert await status(home, sealed(home, SECRET)) == 400
+    assert await count() == 2
+
+
+async def test_a_danger_between_broken_bytes_is_stored_and_screened(home: Home) -> None:
+    created = str(int(home.clock.now().timestamp()))
+    inner = (
+        f"<xml><ToUserName>gh_school001</ToUserName><FromUserName>{PARENT}</FromUserName>"
+        f"<CreateTime>{created}</CreateTime><MsgType>text</MsgType><MsgId>1</MsgId><Content>"
+    )
+    message = inner.encode() + b"\xff\xfe" + f"{DANGER}</Content></xml>".encode()
+    encrypt = PrpCrypto(base64.b64decode(f"{AES_KEY}=")).encrypt(message, APP_ID).decode()
+    query = {
+        "encrypt_type": "aes",
+        "timestamp": created,
+        "nonce": "7",
+        "msg_signature": sign(TOKEN, created, "7", encrypt),
+    }
+    url = f"http://house/callbacks/wechat/{ACCOUNT}?{urlencode(query)}"
+    body = f"<xml><Encrypt>{encrypt}</Encrypt></xml>".encode()
+    assert await status(home, PreparedCallback(url, body)) == 200
+    assert (await home.messages())[0].text == f"\ufffd\ufffd{DANGER}"
+    assert (await home.case()).level == "3"
+    assert await home.alarms() == []
 
 
 async def test_a_wrong_signature_is_403_and_stores_nothing(home: Home, logged: Logged) -> None:
@@ -145,6 +189,7 @@ async def test_a_wrong_signature_is_403_and_stores_nothing(home: Home, logged: L
     assert await status(home, PreparedCallback(prepared.url, changed)) == 403
     assert await home.messages() == []
     assert await home.cases() == []
+    assert await home.alarms() == []
     no_secret_in(logged())
 
 
