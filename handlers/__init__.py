@@ -1,8 +1,8 @@
 """Handlers, one file per kind of message; the first that returns an outcome has answered.
 
-The order is the rule: danger comes before everything else; what is no wording of the parent's own
-(a pin, a link) is no command; "stop", "delete" and "talk to a person" always work; and then a
-conversation that a person holds is left to that person.
+The order is the rule: danger comes before everything else; "stop", "delete" and "talk to a person"
+always work; then a conversation that a person holds is left to that person; and what is no wording
+of the parent's own (a pin, a link) is no question.
 """
 
 from types import ModuleType
@@ -20,6 +20,7 @@ from handlers import (
     held,
     media,
     questions,
+    reassurance,
     risk,
     smalltalk,
     stop,
@@ -35,6 +36,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     held,
     media,
     follow,
+    reassurance,
     attention,
     feedback,
     choices,

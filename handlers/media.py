@@ -24,7 +24,7 @@ WORDLESS = frozenset({Kind.LOCATION, Kind.LINK, Kind.FILE})
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what can't be read as words."""
     key = PHRASES.get(message.kind)
-    if key is None or message.group is not None or context.sender.held:
+    if key is None or message.group is not None:
         return None
     if message.text and message.kind not in WORDLESS:
         return None

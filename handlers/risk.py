@@ -20,15 +20,24 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if danger.failed:
         reply = context.say("fallback.screen_failed", kind="risk")
         return Outcome("risk", (reply,), detail={"kind": "risk"})
-    if danger.escalated:
+    if danger.escalated and not _left_to_person(context):
         return Outcome("risk", (_crisis(context),), detail={"kind": "risk", "level": danger.fresh})
     return None
 
 
+def _left_to_person(context: Context) -> bool:
+    """Say whether a counselor is at it right now, so that fixed words would only get in the way.
+
+    A first danger to life is answered all the same, whoever holds the conversation.
+    """
+    danger = context.danger
+    return context.sender.attended and (danger.fresh != "3!" or danger.same_family > 0)
+
+
 def _crisis(context: Context) -> Reply:
     danger = context.danger
-    if danger.answered:
-        return crisis_again(context)
+    if danger.same_family:
+        return crisis_again(context, family_of(danger.categories), danger.fresh)
     reply = compose(
         family_of(danger.categories),
         speaker_of(danger.who or None),

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.levels import rank
 from bot.core.phrases import PhraseBook
 from bot.db.models import Case, CaseEvent, Delivery
 from bot.db.models.delivery import ACCEPTED, ALERT, QUEUED, SENDING
 from bot.jobs.table import enqueue
 
-URGENT = 0
+# A first call for a high case goes before everything else in a group's lane of 20 a minute.
+FIRST_HIGH, FIRST, REPEATED, PLAIN = 0, 1, 2, 3
 TIER_RANK: Mapping[str, int] = {"class": 0, "school": 1, "district": 2}
 
 
@@ -68,7 +70,15 @@ async def raise_alerts(
     )
     targets = policy.called_at(step)
     for target in targets:
-        await _queue(session, case, target.name, text, key=f"alert:{key}:{target.name}", now=now)
+        await _queue(
+            session,
+            case,
+            target.name,
+            text,
+            key=f"alert:{key}:{target.name}",
+            prio=_prio(case, step),
+            now=now,
+        )
     session.add(
         CaseEvent(case_id=case.id, at=now, kind="alerted", data={"step": step, "n": len(targets)})
     )
@@ -81,13 +91,25 @@ async def raise_handoff(
     """Tell the nearest group once that a parent asks for a person."""
     text = policy.phrases.format("alert.handoff", case=case.id, url=policy.desk_url)
     for target in policy.called_at(0):
-        await _queue(
-            session, case, target.name, text, key=f"handoff:{case.id}:{target.name}", now=now
-        )
+        key = f"handoff:{case.id}:{target.name}"
+        await _queue(session, case, target.name, text, key=key, prio=PLAIN, now=now)
+
+
+def _prio(case: Case, step: int) -> int:
+    if step > 0:
+        return REPEATED
+    return FIRST_HIGH if rank(case.level) >= rank("3") else FIRST
 
 
 async def _queue(
-    session: AsyncSession, case: Case, target: str, text: str, *, key: str, now: datetime
+    session: AsyncSession,
+    case: Case,
+    target: str,
+    text: str,
+    *,
+    key: str,
+    prio: int,
+    now: datetime,
 ) -> None:
     delivery = Delivery(
         key=key,
@@ -109,17 +131,26 @@ async def _queue(
         key=key,
         now=now,
         lane=f"alert:{target}",
-        prio=URGENT,
+        prio=prio,
     )
 
 
-async def under_way(session: AsyncSession, case_id: int) -> bool:
-    """Say whether an alert for a case is being sent or was accepted: only then 正在通知 is true."""
+async def under_way(session: AsyncSession, case: Case) -> bool:
+    """Say whether the newest call for a case is being sent or was accepted by the platform.
+
+    Only then 正在通知 is true; an earlier call that arrived does not make up for a failed one.
+    """
+    newest = (
+        select(func.max(Delivery.created_at))
+        .where(Delivery.case_id == case.id, Delivery.route == ALERT)
+        .scalar_subquery()
+    )
     row = await session.scalar(
         select(Delivery.id)
         .where(
-            Delivery.case_id == case_id,
+            Delivery.case_id == case.id,
             Delivery.route == ALERT,
+            Delivery.created_at == newest,
             Delivery.state.in_((QUEUED, SENDING, ACCEPTED)),
         )
         .limit(1)

@@ -17,20 +17,24 @@ def wanted(context: Context) -> bool:
     danger = context.danger
     return (
         danger.case_id is not None
-        and danger.answered > 0
         and rank(danger.case_level) >= rank("3")
         and danger.raised_at is not None
         and context.now - danger.raised_at < ATTENTION
     )
 
 
-def crisis_again(context: Context) -> Reply:
-    """Return the shorter reply to a further message in an open case."""
+def crisis_again(context: Context, family: str = "", level: str = "") -> Reply:
+    """Return the shorter reply to a further message in an open case.
+
+    Args:
+        family: of the message's own danger; by default the case's.
+        level: likewise.
+    """
     danger = context.danger
     reply = compose_again(
-        cast(Family, danger.case_family),
+        cast(Family, family or danger.case_family),
         cast(Speaker, danger.case_speaker),
-        cast(Level, danger.case_level),
+        cast(Level, level or danger.case_level),
         "on" if danger.duty else "off",
         context.services.lines.book,
         context.now,

@@ -5,14 +5,14 @@ desk (accept, close).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.crisis import family_of, speaker_of
 from bot.core.errors import Conflict, InputInvalid, NotFound
-from bot.core.levels import ESCALATED, rank
+from bot.core.levels import ESCALATED, highest, rank
 from bot.db.models import Case, CaseEvent, Contact, Message
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
 from bot.jobs.table import enqueue
@@ -20,6 +20,9 @@ from bot.services import ladder, places, roster, routing
 from bot.services.alerts import AlertPolicy
 from bot.services.live import publish
 from bot.services.screening import Screened
+
+# So long after accepting, a counselor on duty is taken to be watching the case.
+WATCHED = timedelta(minutes=30)
 
 CLOSE_REASONS: tuple[str, ...] = (
     "safe_with_plan",
@@ -84,18 +87,24 @@ async def open_or_raise(
     now: datetime,
     drill: bool = False,
 ) -> Case:
-    """Open a case for a contact, or raise the open one, and start the ladder where it is due."""
+    """Open a case for a contact, or raise the open one, and start the ladder where it is due.
+
+    A high danger in a case that somebody accepted calls people again, unless that person accepted
+    it a short time ago and is on duty: then the desk shows it and nobody else is woken.
+    """
     case = await open_case(session, contact.id)
     message_id = message.id if message else None
     if case is None:
         case = await _open(session, contact, message, cause, now=now, drill=drill)
         due = True
     else:
-        due = rank(cause.level) > rank(case.level)
+        due = rank(cause.level) > rank(case.level) or await _unattended(session, case, cause, now)
         kind = "raised" if due else "again"
         _note(session, case, kind, now, message_id=message_id, level=cause.level)
         if due:
             await _raise(session, case, contact, cause, now=now)
+        elif rank(cause.level) >= rank(case.level):
+            _describe(case, cause)
     if due and ladder.climbs(case.level):
         place = await places.get(session, case.place_id)
         case.uncovered = not await roster.covered(session, place, now)
@@ -104,6 +113,15 @@ async def open_or_raise(
         await ladder.start(session, policy, case, now=now)
     await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
     return case
+
+
+async def _unattended(session: AsyncSession, case: Case, cause: Cause, now: datetime) -> bool:
+    """Say whether a high danger comes into an accepted case that nobody watches any more."""
+    if case.state != ACCEPTED or rank(cause.level) < rank("3"):
+        return False
+    if case.accepted_at is None or now - case.accepted_at > WATCHED:
+        return True
+    return not await roster.on_duty(session, case.accepted_by, now)
 
 
 async def _open(
@@ -149,14 +167,11 @@ async def _open(
 async def _raise(
     session: AsyncSession, case: Case, contact: Contact, cause: Cause, *, now: datetime
 ) -> None:
-    """Raise a case: its ladder starts anew, and a person has to accept the new level."""
+    """Raise a case, or call for it again: the ladder starts anew and a person has to accept."""
     await ladder.stop(session, case.id, now=now)
-    case.level = cause.level
+    case.level = highest((case.level, cause.level))
     case.raised_at = now
-    if cause.categories:
-        case.family = family_of(cause.categories)
-        case.subject = cause.subject
-        case.speaker = speaker_of(cause.who or None)
+    _describe(case, cause)
     place = await routing.desk_place(
         session,
         contact.place_id,
@@ -168,6 +183,16 @@ async def _raise(
         case.place_id, case.tier = place.id, place.kind
     if case.state == ACCEPTED:
         case.state = OPEN
+
+
+def _describe(case: Case, cause: Cause) -> None:
+    """Take over what a danger of at least the case's level is about."""
+    if not cause.categories:
+        return
+    case.family = family_of(cause.categories)
+    case.subject = cause.subject
+    if cause.who:
+        case.speaker = speaker_of(cause.who)
 
 
 def _note(

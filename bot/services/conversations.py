@@ -3,9 +3,9 @@
 While a counselor holds a conversation the bot is silent and the screen goes on.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict, InputInvalid, NotFound
@@ -16,6 +16,22 @@ from bot.services import cases, contacts, deliveries
 from bot.services.live import publish
 
 MAX_BYTES = 2048
+# So long after the holder's last words the bot keeps quite still; later it says who has the
+# conversation and repeats what to do in danger.
+ATTENDED = timedelta(minutes=15)
+
+
+async def attended(session: AsyncSession, contact: Contact, now: datetime) -> bool:
+    """Say whether a person holds a conversation and took it, or wrote, within `ATTENDED`."""
+    if contact.holder_id is None:
+        return False
+    wrote = await session.scalar(
+        select(func.max(Delivery.created_at)).where(
+            Delivery.contact_id == contact.id, Delivery.staff_id.is_not(None)
+        )
+    )
+    last = max(moment for moment in (contact.held_since, wrote) if moment is not None)
+    return now - last < ATTENDED
 
 
 async def take(session: AsyncSession, *, contact_id: int, staff_id: int, now: datetime) -> Contact:

@@ -7,14 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.crisis import family_of
 from bot.core.errors import NotFound
 from bot.core.levels import ESCALATED
 from bot.core.messages import Kind, Outcome, Reply
 from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place
-from bot.services import alerts, cases, consents, wording
+from bot.services import alerts, cases, conversations, wording
 from bot.services.container import Services
 
 Effect = Callable[[AsyncSession], Awaitable[None]]
@@ -47,16 +48,21 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The contact who wrote."""
+    """The contact who wrote.
+
+    Args:
+        held: a counselor holds the conversation.
+        attended: the holder took it, or wrote, a short time ago; the bot keeps out of it.
+    """
 
     id: int
     region: str
     greeted: bool
     stopped: bool
     held: bool
+    attended: bool
     pending: dict[str, object]
     pending_expired: bool
-    consents: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,9 @@ class Danger:
     """The assessment of the message and the open case, as far as replies depend on them.
 
     Args:
-        answered: how many crisis replies were given since the case reached its level.
+        answered: how many crisis replies were given since the case reached its level, or was
+            called again.
+        same_family: how many of them were for the family of danger of this very message.
         duty: somebody is on duty and an alert is under way, so that 正在通知 is true.
     """
 
@@ -80,6 +88,7 @@ class Danger:
     case_accepted: bool = False
     raised_at: datetime | None = None
     answered: int = 0
+    same_family: int = 0
     duty: bool = False
 
     @property
@@ -143,8 +152,8 @@ async def load(
     message, contact, assessment, region = row
     case = await cases.open_case(session, contact.id)
     danger = await _danger(session, assessment, case, now)
-    agreed = await consents.in_force(session, contact.id)
-    sender = _sender(contact, region, agreed, now)
+    attended = await conversations.attended(session, contact, now)
+    sender = _sender(contact, region, attended, now)
     return Context(services, sender, danger, now), _stored(message)
 
 
@@ -163,7 +172,7 @@ def _stored(message: Message) -> StoredMessage:
     )
 
 
-def _sender(contact: Contact, region: str | None, agreed: set[str], now: datetime) -> Sender:
+def _sender(contact: Contact, region: str | None, attended: bool, now: datetime) -> Sender:
     open_until = contact.pending_until
     return Sender(
         id=contact.id,
@@ -171,9 +180,9 @@ def _sender(contact: Contact, region: str | None, agreed: set[str], now: datetim
         greeted=contact.greeted_at is not None,
         stopped=contact.stopped_at is not None,
         held=contact.holder_id is not None,
+        attended=attended,
         pending=contact.pending or {},
         pending_expired=open_until is None or open_until <= now,
-        consents=frozenset(agreed),
     )
 
 
@@ -188,13 +197,15 @@ async def _danger(
     )
     if case is None:
         return base
-    answered = await session.scalar(
-        select(func.count(Delivery.id)).where(
+    sources = await session.scalars(
+        select(Delivery.source).where(
             Delivery.contact_id == case.contact_id,
             Delivery.kind == "risk",
             Delivery.created_at >= case.raised_at,
         )
     )
+    given = list(sources)
+    family = f"crisis:{family_of(base.categories)}."
     return Danger(
         fresh=base.fresh,
         who=base.who,
@@ -207,6 +218,7 @@ async def _danger(
         case_speaker=case.speaker,
         case_accepted=case.state == "accepted",
         raised_at=case.raised_at,
-        answered=answered or 0,
-        duty=not case.uncovered and await alerts.under_way(session, case.id),
+        answered=len(given),
+        same_family=sum(1 for source in given if source.startswith(family)),
+        duty=not case.uncovered and await alerts.under_way(session, case),
     )

@@ -48,6 +48,21 @@ async def covered(session: AsyncSession, place: Place | None, now: datetime) -> 
     return bool(await shifts(session, place, start=now, end=now + timedelta(microseconds=1)))
 
 
+async def on_duty(session: AsyncSession, staff_id: int | None, now: datetime) -> bool:
+    """Say whether a member of staff has a waking shift at this moment, at whatever place."""
+    found = await session.scalar(
+        select(Shift.id)
+        .where(
+            Shift.staff_id == staff_id,
+            Shift.wakes.is_(True),
+            Shift.starts_at <= now,
+            Shift.ends_at > now,
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
 async def gaps(
     session: AsyncSession, place: Place, *, now: datetime, ahead: timedelta = LOOK_AHEAD
 ) -> list[Span]:

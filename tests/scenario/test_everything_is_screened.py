@@ -94,7 +94,7 @@ async def test_a_conversation_that_a_person_holds_is_judged(staffed: Home) -> No
     await staffed.say(CALM)
     await staffed.hold()
     judged(staffed).clear()
-    assert await staffed.say(URGENT) == ""
+    assert "120" in await staffed.say(URGENT), "a first danger to life is answered all the same"
     assert judged(staffed) == [URGENT]
     assert (await staffed.case()).level == "3!"
 

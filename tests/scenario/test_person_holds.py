@@ -23,7 +23,7 @@ async def held(staffed: Home) -> Home:
     return staffed
 
 
-@pytest.mark.parametrize("text", [HOMEWORK, CALM, "转人工", "停止", "删除", "你好", "1"])
+@pytest.mark.parametrize("text", [HOMEWORK, CALM, "你好", "1"])
 async def test_the_bot_says_nothing(held: Home, text: str) -> None:
     assert await held.say(text) == ""
     await held.wait(minutes=1)
@@ -31,6 +31,22 @@ async def test_the_bot_says_nothing(held: Home, text: str) -> None:
     message = (await held.messages())[-1]
     assert (message.text, message.state, message.handler) == (text, "done", "held")
     assert held.answers.retriever.asked == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("停止", "已停止"), ("删除", "确认删除"), ("转人工", "已经在等老师")]
+)
+async def test_commands_work_all_the_same(held: Home, text: str, answer: str) -> None:
+    assert answer in await held.say(text)
+
+
+async def test_after_a_while_without_words_the_parent_is_told_who_has_it(held: Home) -> None:
+    held.clock.advance(minutes=14)
+    assert await held.say(CALM) == ""
+    held.clock.advance(minutes=2)
+    assert "由老师负责" in await held.say(CALM)
+    await held.write_as_counselor("我在，刚才在打电话。")
+    assert await held.say(CALM) == ""
 
 
 async def test_the_counselors_words_go_out_as_they_are(held: Home) -> None:
@@ -48,7 +64,8 @@ async def test_the_counselors_words_go_out_as_they_are(held: Home) -> None:
 
 
 async def test_a_worse_danger_opens_the_case_again_and_calls(held: Home) -> None:
-    assert await held.say(URGENT) == ""
+    held.clock.advance(seconds=30)
+    assert "120" in await held.say(URGENT)
     case = await held.case()
     assert (case.level, case.state) == ("3!", "open")
     await held.work()
@@ -64,6 +81,22 @@ async def test_the_same_danger_again_is_noted_and_calls_nobody_again(held: Home)
     assert held.alerts() == []
     assert (await held.case()).state == "accepted"
     assert "again" in await held.events()
+
+
+async def test_the_same_danger_after_the_watch_calls_people_again(held: Home) -> None:
+    held.clock.advance(minutes=31)
+    assert "110" in await held.say(DANGER), "nobody has written for half an hour"
+    await held.work()
+    assert len(held.alerts()) == 1
+    assert (await held.case()).state == "open"
+
+
+async def test_another_kind_of_danger_gets_its_own_words(staffed: Home) -> None:
+    first = await staffed.say(DANGER)
+    other = await staffed.say("爸爸天天打我，今天用皮带抽")
+    assert "这不是你的错" in other
+    assert "12110" in other
+    assert other != first
 
 
 async def test_handing_back_lets_the_bot_answer(held: Home) -> None:

@@ -14,8 +14,10 @@ def test_each_handler_stands_once_and_handles() -> None:
         assert list(inspect.signature(handler.handle).parameters) == ["context", "message"]
 
 
-def test_what_a_person_holds_comes_first_then_danger() -> None:
-    assert ORDER[:2] == ["held", "risk"]
+def test_danger_comes_first_and_the_commands_before_a_held_conversation() -> None:
+    assert ORDER[0] == "risk"
+    for command in ("handoff", "stop", "erasure", "consents", "emergency"):
+        assert ORDER.index(command) < ORDER.index("held")
 
 
 def test_the_commands_come_before_every_search_and_before_attention() -> None:

@@ -76,7 +76,7 @@ async def test_notifying_is_said_only_while_it_is_so(
         (delivery,) = (await session.scalars(select(Delivery))).all()
         delivery.state = state
         await session.flush()
-        assert await alerts.under_way(session, case.id) is true
+        assert await alerts.under_way(session, case) is true
 
 
 async def test_without_a_group_nobody_is_being_notified(database: Database) -> None:
@@ -84,7 +84,7 @@ async def test_without_a_group_nobody_is_being_notified(database: Database) -> N
         contact = await make_contact(session, now=NOW)
         case = await make_case(session, contact, now=NOW)
         assert await ladder.start(session, policy(), case, now=NOW) == 0
-        assert not await alerts.under_way(session, case.id)
+        assert not await alerts.under_way(session, case)
         assert (await session.scalars(select(Job.kind))).all() == ["ladder.step"]
 
 
