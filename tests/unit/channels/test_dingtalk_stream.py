@@ -131,10 +131,9 @@ async def line() -> AsyncIterator[Line]:
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     made = Line(world, Sleeps())
-    async with asyncio.timeout(30):
-        yield made
-        await made.stop()
-        await world.close()
+    yield made
+    await made.stop()
+    await world.close()
     server.should_exit = True
     await serving
 
