@@ -19,6 +19,8 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return context.outcome("consents", "privacy.who_reads")
     if means("consent", message.text):
         return context.outcome("consents", "consent.overview")
+    if means("consent_alone", message.text):
+        return context.outcome("consents", "consent.unclear")
     found = numbered(("consent_give", "consent_refuse", "consent_withdraw"), message.text)
     if found is None:
         return None

@@ -68,8 +68,23 @@ def bare_number(text: str) -> int | None:
 
 def smalltalk_phrase(text: str) -> str | None:
     """Return the key of the phrase that answers a greeting, thanks or the like."""
+    return _phrase("smalltalk", text)
+
+
+def thanks(text: str) -> bool:
+    """Say whether a short message has a word of thanks in it."""
     word = bare(text)
-    for key, words in _tables()["smalltalk"].items():
+    return any(thank in word for thank in _tables()["smalltalk"]["smalltalk.thanks"])
+
+
+def fixed_phrase(text: str) -> str | None:
+    """Return the key of the phrase for a message that asks nothing that could be searched."""
+    return _phrase("fixed", text)
+
+
+def _phrase(table: str, text: str) -> str | None:
+    word = bare(text)
+    for key, words in _tables()[table].items():
         if word and word in words:
             return key
     return None

@@ -143,6 +143,20 @@ async def test_not_useful_without_an_answer_before_notes_nothing(staffed: Home) 
         ("你是真人吗？", "我不是真人"),
         ("你是谁", "我是心晴"),
         ("智障", "对不起"),
+        ("滚", "对不起"),
+        ("谢谢你啊，真有用", "不客气"),
+        ("谢谢老师，很有用！", "不客气"),
+        ("课程", "还办不了"),
+        ("报名1", "还办不了"),
+        ("我的课程", "还办不了"),
+        ("活动", "还办不了"),
+        ("我", "没太看明白"),
+        ("怎么办？", "没太看明白"),
+        ("求助", "没太看明白"),
+        ("1", "没有等你选的数字"),
+        ("第二个", "没有等你选的数字"),
+        ("撤回", "没看明白是哪一项"),
+        ("我开玩笑的", "好的"),
     ],
 )
 async def test_small_talk_is_answered_without_a_search(
@@ -150,6 +164,11 @@ async def test_small_talk_is_answered_without_a_search(
 ) -> None:
     assert answer in await staffed.say(text)
     assert staffed.answers.retriever.asked == []  # type: ignore[attr-defined]
+    assert await staffed.rows(GapTicket) == []
+
+
+async def test_a_cry_for_help_without_more_has_the_numbers(staffed: Home) -> None:
+    assert "120" in await staffed.say("求助")
 
 
 async def test_the_first_answer_is_followed_by_the_greeting_once(home: Home) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core import commands
+from bot.core.phrases import load_phrases
 from bot.core.privacy import clean, mask
 
 NUMBERED = ("consent_give", "consent_refuse", "consent_withdraw")
@@ -21,6 +22,7 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     assert found is None or (found[0] in NUMBERED and 0 <= found[1] <= 99)
     key = commands.smalltalk_phrase(text)
     assert key is None or key.startswith("smalltalk.")
+    assert commands.fixed_phrase(text) in {None, *commands._tables()["fixed"]}
     assert len(commands.bare(text)) <= commands.LONGEST
 
 
@@ -62,9 +64,15 @@ def test_what_is_not_a_number_by_itself(text: str) -> None:
     assert commands.bare_number(text) is None
 
 
+def test_every_fixed_line_has_its_phrase() -> None:
+    tables = commands._tables()
+    book = load_phrases()
+    assert [key for key in (*tables["smalltalk"], *tables["fixed"]) if key not in book] == []
+
+
 def test_no_word_is_two_commands() -> None:
     words: dict[str, str] = {}
-    for table in ("commands", "smalltalk"):
+    for table in ("commands", "smalltalk", "fixed"):
         for name, group in commands._tables()[table].items():
             for word in group:
                 assert word, f"{name} has a word that is nothing"
