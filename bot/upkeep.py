@@ -52,11 +52,11 @@ async def prepare(house: House) -> None:
         )
         await schedule_forgetting(session, now)
         if not await services.lines.reload(session):
-            await alarms.raise_alarm(session, "hotlines_invalid", now=now)
+            await alarms.raise_alarm(session, "hotlines_invalid", now=now, policy=services.policy)
         if services.screen.problem is not None:
-            await alarms.raise_alarm(session, "rules_invalid", now=now)
+            await alarms.raise_alarm(session, "rules_invalid", now=now, policy=services.policy)
         if services.answers.retriever.degraded is not None:
-            await alarms.raise_alarm(session, "retrieval_degraded", now=now)
+            await alarms.raise_alarm(session, "retrieval_degraded", now=now, policy=services.policy)
 
 
 async def sweep_forever(house: House) -> None:

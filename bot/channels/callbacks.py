@@ -107,9 +107,12 @@ class Callbacks:
         if now - last < ALARM_PAUSE:
             return
         self._alarmed[kind, *account] = now
+        services = self._services
         try:
-            async with self._services.database.write() as session:
-                await alarms.raise_alarm(session, kind, now=now, subject="/".join(account))
+            async with services.database.write() as session:
+                await alarms.raise_alarm(
+                    session, kind, now=now, subject="/".join(account), policy=services.policy
+                )
         except Exception as error:
             # The refusal counts; with the database down the log has to do.
             log.error("alarm_failed", alarm=kind, error=type(error).__name__)

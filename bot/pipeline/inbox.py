@@ -207,7 +207,7 @@ class Inbox:
             session.add(_assessment(message, screened, now))
             if screened.failed:
                 figures.SCREEN_FAILURES.inc()
-                await alarms.raise_alarm(session, "screen_failed", now=now)
+                await alarms.raise_alarm(session, "screen_failed", now=now, policy=self._policy)
         return message
 
     async def _escalate(

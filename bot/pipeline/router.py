@@ -120,7 +120,13 @@ class Router:
         outcome: Outcome = await self._fallback.handle(context, message)
 
         async def alarm(session: AsyncSession) -> None:
-            await alarms.raise_alarm(session, "handler_failed", now=context.now, subject=name)
+            await alarms.raise_alarm(
+                session,
+                "handler_failed",
+                now=context.now,
+                subject=name,
+                policy=context.services.policy,
+            )
 
         return dataclasses.replace(outcome, effects=(*outcome.effects, alarm))
 

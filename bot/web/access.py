@@ -55,6 +55,7 @@ DESK = Access(roles=frozenset({"counselor", "lead", "district"}))
 DESK_BY_ITSELF = Access(roles=DESK.roles, by_itself=True)
 CASE = Access(roles=frozenset({"counselor", "district"}))
 CASE_BY_ITSELF = Access(roles=CASE.roles, by_itself=True)
+OPERATOR = Access(roles=frozenset({"admin", "district"}))
 DEMO = Access(anyone=True, demo=True)
 
 TABLE: Mapping[tuple[str, str], Access] = {
@@ -75,6 +76,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/desk/cases/{case_id:int}/write"): CASE,
     ("POST", "/desk/cases/{case_id:int}/release"): CASE,
     ("POST", "/desk/cases/{case_id:int}/close"): CASE,
+    ("GET", "/admin"): OPERATOR,
+    ("POST", "/admin/alarms/{alarm_id:int}/clear"): OPERATOR,
     ("GET", "/simulator"): DEMO,
     ("POST", "/simulator/say"): DEMO,
     ("POST", "/simulator/follow"): DEMO,

@@ -8,8 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid, XinqingError
 from bot.db.models import Case, Contact
-from bot.services import cases, conversations, desk, live
+from bot.services import alarms, cases, conversations, desk, live
 from bot.services.dossier import Dossier, dossier
+from bot.web.access import OPERATOR
 from bot.web.guard import Call
 from bot.web.render import label
 
@@ -23,12 +24,22 @@ async def queue_page(call: Call) -> Response:
     """Show the desk; the queue inside follows by itself."""
     async with call.services.database.read() as session:
         newest = await live.newest_id(session)
-    return call.page("desk.html", queue=await _queue(call), newest=newest)
+    return call.page(
+        "desk.html", queue=await _queue(call), alarms=await _alarms(call), newest=newest
+    )
 
 
 async def queue_part(call: Call) -> Response:
     """Return the queue alone, for a page that is open."""
-    return call.page("_queue.html", queue=await _queue(call))
+    return call.page("_queue.html", queue=await _queue(call), alarms=await _alarms(call))
+
+
+async def _alarms(call: Call) -> int:
+    """Return how many alarms wait for whoever may clear them; 0 for everybody else."""
+    if not OPERATOR.roles & call.staff.roles:
+        return 0
+    async with call.services.database.read() as session:
+        return await alarms.count_open(session)
 
 
 async def _queue(call: Call) -> desk.Queue:

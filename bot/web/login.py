@@ -9,7 +9,12 @@ from bot.web.guard import LOGIN_COOKIE, Call, set_cookie
 from bot.web.headers import on_loopback
 from bot.web.render import error_words, label
 
-HOME_BY_ROLE = (("counselor", "/desk"), ("district", "/desk"), ("lead", "/desk"))
+HOME_BY_ROLE = (
+    ("counselor", "/desk"),
+    ("district", "/desk"),
+    ("lead", "/desk"),
+    ("admin", "/admin"),
+)
 
 
 async def login_form(call: Call) -> Response:

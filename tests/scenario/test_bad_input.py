@@ -8,7 +8,18 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 from factories import ACCOUNT
-from house import AES_KEY, APP_ID, CALM, CREDENTIALS, DANGER, PARENT, TOKEN, Home, Houses
+from house import (
+    AES_KEY,
+    APP_ID,
+    CALM,
+    CREDENTIALS,
+    DANGER,
+    DISTRICT_GROUP,
+    PARENT,
+    TOKEN,
+    Home,
+    Houses,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wechatpy.crypto import PrpCrypto
@@ -148,6 +159,11 @@ async def test_unreadable_callbacks_write_one_alarm_a_minute(home: Home) -> None
     home.clock.advance(minutes=1)
     assert await status(home, sealed(home, SECRET)) == 400
     assert await count() == 2
+    await home.work()
+    assert home.alerts() == []
+    (post,) = home.alerts(DISTRICT_GROUP)
+    assert "/admin" in post
+    no_secret_in(post)
 
 
 async def test_a_danger_between_broken_bytes_is_stored_and_screened(home: Home) -> None:

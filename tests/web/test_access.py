@@ -12,7 +12,8 @@ EVENT_STREAMS = {"/desk/events", "/simulator/events"}
 
 
 def _path(path: str, case_id: int) -> str:
-    return path.replace("{case_id:int}", str(case_id)).replace("{entry_id}", "T06-01")
+    path = path.replace("{case_id:int}", str(case_id)).replace("{alarm_id:int}", "1")
+    return path.replace("{entry_id}", "T06-01")
 
 
 def _expected(method: str, path: str, login: str | None) -> int:
@@ -20,6 +21,10 @@ def _expected(method: str, path: str, login: str | None) -> int:
     role, place = ROLES[login] if login else ("", "")
     if path in ("/logout", "/password"):
         return 200 if login else 401
+    if path.startswith("/admin"):
+        if login is None:
+            return 401
+        return 200 if role in ("admin", "district") else 403
     if path.startswith("/desk"):
         if login is None:
             return 401

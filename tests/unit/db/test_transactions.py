@@ -115,7 +115,7 @@ async def test_an_alarm_is_counted_and_cleared(any_database: Database) -> None:
             "rules_invalid": 3,
             "callback_too_large": 3,
         }
-        await alarms.clear(session, found["rules_invalid"].id, now=NOW)
+        await alarms.clear(session, found["rules_invalid"].id, staff_id=None, now=NOW)
     async with any_database.write() as session:
         assert [alarm.kind for alarm in await alarms.open_alarms(session)] == ["callback_too_large"]
         await alarms.raise_alarm(session, "rules_invalid", now=NOW)
