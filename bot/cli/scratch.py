@@ -1,7 +1,9 @@
 """A house on an empty database of its own, for commands that ask what live would say.
 
-The batch forms run the very pipeline of live, so there is one decision and one set of words; only
-the table is new: no roster (so the crisis texts say that nobody is on duty) and no contacts.
+The batch forms run the very pipeline of live, so there is one decision and one set of words. The
+database is new and empty of contacts; places, duty and hotlines are copied from the real one where
+the service has been set up, and without it the texts say that nobody is on duty. No worker runs
+here, so no alert and no message ever leaves.
 """
 
 import tempfile
@@ -14,6 +16,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from bot import logs
+from bot.cli.roster_copy import copy_roster
 from bot.config import load_settings
 from bot.core.messages import IncomingMessage, Kind, Outcome
 from bot.db.crypto import new_key
@@ -25,7 +28,7 @@ _ids = count(1)
 
 @asynccontextmanager
 async def scratch_house() -> AsyncIterator[House]:
-    """Open a house on a temporary database; handbook, rules, encoder and mode as configured."""
+    """Open a house on a temporary database; everything else as configured."""
     with tempfile.TemporaryDirectory(prefix="xinqing-") as folder:
         settings = load_settings(
             database_url=f"sqlite+aiosqlite:///{Path(folder) / 'scratch.db'}",
@@ -33,12 +36,15 @@ async def scratch_house() -> AsyncIterator[House]:
             sqlite_synchronous="NORMAL",
             log_level="ERROR",
             wechat={},
-            alert={},
         )
         logs.configure("ERROR")
         house = build(settings)
         try:
-            await migrate(house.services.database)
+            services = house.services
+            await migrate(services.database)
+            if await copy_roster(services.database, services.clock.now()):
+                async with services.database.read() as session:
+                    await services.lines.reload(session)
             yield house
         finally:
             await house.close()
