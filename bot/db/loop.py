@@ -25,16 +25,36 @@ class LoopConnection(aiosqlite.Connection):
     """A connection whose statements run on the loop's own thread."""
 
     _writing = False
+    # Each is counted by one thread only. They differ while the thread works, which goes on when
+    # whoever waited is cancelled: touching the connection meanwhile, above all closing it, would
+    # end the whole process.
+    _handed_over = 0
+    _come_back = 0
 
     async def _execute(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         sql = args[0] if args and isinstance(args[0], str) else ""
         if sql.startswith(_WAITING_SQL):
-            found: T = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+            found = await self._in_thread(fn, *args, **kwargs)
             self._writing = self._writing or sql == BEGIN_WRITE
             return found
+        if self._handed_over != self._come_back:
+            return await self._in_thread(fn, *args, **kwargs)
         if not self._running or self._connection is None:
             raise ValueError("Connection closed")
         return fn(*args, **kwargs)
+
+    async def _in_thread(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def work() -> T:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                self._come_back += 1
+
+        if not self._running or self._connection is None:
+            raise ValueError("Connection closed")
+        self._handed_over += 1
+        found: T = await super()._execute(work)  # type: ignore[no-untyped-call]
+        return found
 
     async def commit(self) -> None:
         """Commit; a write that SQLite itself has rolled back (a full disk) is an error.
@@ -43,17 +63,17 @@ class LoopConnection(aiosqlite.Connection):
             sqlite3.OperationalError: nothing was committed.
         """
         if not self._writing:
-            self._conn.commit()
+            await self._execute(self._conn.commit)
             return
         self._writing = False
         if not self._conn.in_transaction:
             raise sqlite3.OperationalError("the transaction was rolled back before its commit")
-        await super()._execute(self._conn.commit)  # type: ignore[no-untyped-call]
+        await self._in_thread(self._conn.commit)
 
     async def rollback(self) -> None:
         """Roll back what is open."""
         self._writing = False
-        self._conn.rollback()
+        await self._execute(self._conn.rollback)
 
 
 async def connect(database: str, **options: Any) -> LoopConnection:

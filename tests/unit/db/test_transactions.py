@@ -123,3 +123,29 @@ async def test_an_alarm_is_counted_and_cleared(any_database: Database) -> None:
         again = await session.scalar(select(Alarm).where(Alarm.kind == "rules_invalid"))
     assert again is not None
     assert (again.count, again.cleared_at) == (4, None)
+
+
+async def test_a_writer_that_is_cancelled_while_it_waits_takes_nobody_along(
+    database: Database,
+) -> None:
+    """Its thread goes on waiting for the lock; closing the connection then killed the process."""
+    other = Database(make_engine(str(database.engine.url), synchronous="NORMAL"))
+
+    async def wait_in_line() -> None:
+        async with other.write() as session:
+            await make_contact(session, now=NOW)
+
+    async with database.write() as session:
+        await make_contact(session, now=NOW)
+        waiting = asyncio.create_task(wait_in_line())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await count(database, Contact) == 1
+    async with other.write() as session:
+        await make_contact(session, now=NOW)
+    assert await count(database, Contact) == 2
+    await other.close()
