@@ -15,7 +15,7 @@ from bot.services.container import Services
 
 log = structlog.get_logger(__name__)
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.02
 
 
 class Handover:
@@ -24,6 +24,7 @@ class Handover:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._waiting: list[int] = []
+        self._turn = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     def after_answer(self, delivery_id: int) -> BackgroundTask:
@@ -40,12 +41,19 @@ class Handover:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write down every reply that is waiting; a failure leaves them to the sweep."""
-        while self._waiting:
-            ids, self._waiting = self._waiting, []
-            try:
-                async with self._services.database.write() as session:
-                    now = self._services.clock.now()
-                    await deliveries.handed_over(session, ids, now=now)
-            except Exception as error:
-                log.error("handover_failed", n=len(ids), error=type(error).__name__)
+        """Write down every waiting reply and wait for what is being written already.
+
+        A failure leaves it to the sweep. Who stops the process calls this last: what is not marked
+        is sent a second time.
+        """
+        async with self._turn:
+            while self._waiting:
+                ids, self._waiting = self._waiting, []
+                await self._mark(ids)
+
+    async def _mark(self, ids: list[int]) -> None:
+        try:
+            async with self._services.database.write() as session:
+                await deliveries.handed_over(session, ids, now=self._services.clock.now())
+        except Exception as error:
+            log.error("handover_failed", n=len(ids), error=type(error).__name__)
