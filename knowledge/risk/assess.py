@@ -5,7 +5,7 @@ normalise → idioms → rules → context → classifier (may only raise) → m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from knowledge.risk.loading import load_rules
@@ -14,6 +14,7 @@ from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 _MAX_TURNS = 10
+_KEPT, _KEPT_LENGTH = 4_000, 300
 _NOTHING_KNOWN = Context()
 
 
@@ -33,13 +34,16 @@ def assess(
     """
     rules = rules or default_rules()
     turns = context.turns[-_MAX_TURNS:]
-    alone = read([text], context.who, rules)
-    whole = read([*turns, text], context.who, rules) if turns else alone
+    alone = _single(text, context.who, rules)
+    earlier = [_single(turn, context.who, rules) for turn in turns]
+    # Where no message says anything by itself, together they can't either.
+    telling = any(one.findings for one in (alone, *earlier))
+    whole = read([*turns, text], context.who, rules) if turns and telling else alone
     combos = _combos(alone, rules, "message")
     fresh = max_level([alone.level, *(combo.level for combo in combos), _proposed(text, rules)])
     if turns:
         combos += _combos(whole, rules, "turns")
-    combos += _day(alone, turns, context, rules)
+    combos += _day(alone, earlier, context, rules)
     level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
     # A message that is worst by its own words is told by them, not by what was said before it.
     told = whole if combos or whole.level.rank > fresh.rank else alone
@@ -48,7 +52,7 @@ def assess(
         level=level,
         categories=_categories(told, fired),
         spans=_spans(text, alone, whole, bool(combos)),
-        who=whole.who if alone.who == "X" else alone.who,
+        who=_first_known([alone, whole, *earlier]),
         subject=_subject(told.findings),
         reasons=_unique(row.reason for row in fired),
         rule_ids=_unique(row.id for row in fired),
@@ -86,13 +90,31 @@ def _complete(combo: Combo, signs: list[tuple[int, frozenset[str]]]) -> bool:
     return False
 
 
-def _day(alone: Reading, turns: tuple[str, ...], context: Context, rules: RuleSet) -> list[Combo]:
+def _day(
+    alone: Reading, earlier: Sequence[Reading], context: Context, rules: RuleSet
+) -> list[Combo]:
     """Count the messages of the day that carry a weak sign, this one among them."""
     if not alone.weak_rules:
         return []
-    earlier = sum(bool(read([turn], context.who, rules).weak_rules) for turn in turns)
-    count = 1 + earlier + context.weak_signs
+    count = 1 + sum(bool(one.weak_rules) for one in earlier) + context.weak_signs
     return [combo for combo in rules.combos if combo.scope == "day" and count >= combo.weak]
+
+
+def _single(text: str, who: str | None, rules: RuleSet) -> Reading:
+    """Read one message by itself; the turns of a conversation come again with each new one."""
+    if len(text) > _KEPT_LENGTH:
+        return read([text], who, rules)
+    key = (text, who)
+    kept: Reading | None = rules.readings.get(key)
+    if kept is None:
+        if len(rules.readings) >= _KEPT:
+            rules.readings.clear()
+        kept = rules.readings[key] = read([text], who, rules)
+    return kept
+
+
+def _first_known(readings: Iterable[Reading]) -> str:
+    return next((one.who for one in readings if one.who != "X"), "X")
 
 
 def _proposed(text: str, rules: RuleSet) -> Level:

@@ -98,7 +98,11 @@ class CompiledPattern:
 
 @dataclass
 class RuleSet:
-    """Everything needed to assess a text; immutable after loading by convention."""
+    """Everything needed to assess a text; immutable after loading by convention.
+
+    `readings` remembers what was read in short messages: the turns of a conversation come again
+    with every new one.
+    """
 
     rules: list[Rule]
     combos: list[Combo]
@@ -115,6 +119,7 @@ class RuleSet:
     rewriter: Rewriter
     classifier: Classifier | None = None
     anchors: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    readings: dict[tuple[str, str | None], Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def automaton(self) -> Any:
