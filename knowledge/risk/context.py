@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from knowledge.risk.match import Found, Run, Stretch
-from knowledge.risk.normalise import STOP
+from knowledge.risk.normalise import COMMA, STOP
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject
 
 _NEAR, _AROUND, _REPORT = 15, 30, 30
 _ADULTS = frozenset({"PS", "PC", "PO", "T", "G"})
 _ABOUT_CHILD = frozenset({"PC", "T", "G"})
+# What somebody does to himself or is hurt by; in the other categories an adult is the one who acts.
+_OWN_DANGER = frozenset({"SI-A", "SI-P", "SI-PL", "SI-AT", "NSSI", "OD", "ACC"})
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Reader:
     def judge(self, rule: Rule, run: Run) -> tuple[Level, Subject, bool]:
         """Return the level of one finding here, its subject, and whether it was taken as real."""
         start, end = min(part[0] for part in run), max(part[1] for part in run)
-        subject = self.subject(start)
+        subject = self.subject(start, rule.category)
         level = self._level(rule, subject)
         on = _Switch(rule.ignore)
         if on("register") and self._told(start, end):
@@ -65,9 +67,11 @@ class Reader:
         """Tell whether the message says it is a test."""
         return bool(self._places("testing"))
 
-    def subject(self, start: int) -> Subject:
+    def subject(self, start: int, category: str) -> Subject:
         """Return whom the words at `start` are about."""
         clause = self.found.folded.clause_start(start, strength=STOP) if start else 0
+        if category in _OWN_DANGER and self._of_kin(start):
+            return "other"
         if self._reported(start):
             return self._other_or_child()
         me = self._last("self", clause, start + 1)
@@ -85,6 +89,10 @@ class Reader:
     def _level(self, rule: Rule, subject: Subject) -> Level:
         if subject == "self":
             return self._self_level(rule)
+        if subject == "other" and self.guess != "PO":
+            return max(
+                rule.level_for("other"), rule.level_for("child"), key=lambda level: level.rank
+            )
         if subject == "unknown":
             kinds = ("minor", "adult", "child")
             return max((rule.level_for(kind) for kind in kinds), key=lambda level: level.rank)
@@ -96,6 +104,29 @@ class Reader:
         if self.who in _ADULTS or self.guess in _ADULTS:
             return rule.level_for("adult")
         return max(rule.level_for("minor"), rule.level_for("adult"), key=lambda level: level.rank)
+
+    def _of_kin(self, start: int) -> bool:
+        """Tell whether an adult of the family or a stranger is the one in danger: 我老公想自杀."""
+        folded = self.found.folded
+        low = folded.clause_start(start, strength=COMMA) if start else 0
+        if any(begin == low for begin, _ in self._places("say")):
+            low = folded.clause_start(start, strength=STOP)
+        named = [place for place in self._places("kin") if low <= place[0] <= start]
+        if not named:
+            return False
+        begin, end = max(named, key=lambda place: (place[1], -place[0]))
+        if self._ending("kin_object", begin) is not None:
+            return False
+        later = [*self._places("self"), *self._places("child")]
+        return not any(end <= place[0] <= start for place in later)
+
+    def speaker(self, about_other: bool) -> str:
+        """Return who speaks, once it is known whether another adult is in danger."""
+        if not about_other or self.guess not in {"PS", "PC", "G", "S"}:
+            return self.guess
+        if self.guess != "S":
+            return "PO"
+        return "S" if self.who or self._places("who_pupil") else "X"
 
     def _other_or_child(self) -> Subject:
         return "other" if self.guess == "PO" else "child"
@@ -189,6 +220,6 @@ _CLUES = (
 )
 CONTEXT_SLOTS = frozenset(
     {"self", "third", "say", "neg_filler", "negator", "not_negation", "recent", "long_ago", "if"}
-    | {"stranger", "testing", "lesson", "own_link"}
+    | {"stranger", "testing", "lesson", "own_link", "kin", "kin_object", "who_pupil", "child"}
     | {slot for slot, _ in _CLUES}
 )

@@ -74,9 +74,11 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     guess, testing = "X", False
     for offset, part in _windows(folded):
         reader = Reader(match.find(part, rules), rules, who)
-        guess = reader.guess if guess == "X" else guess
         testing = testing or reader.testing
         fired = [_shifted(finding, offset) for finding in _findings(reader, done)]
+        worst = max(fired, key=lambda finding: finding.level.rank, default=None)
+        told = reader.speaker(worst is not None and worst.subject == "other")
+        guess = told if guess == "X" else guess
         findings += fired
         if len(folded.text) > _LONG:
             done |= {finding.rule.id for finding in fired if finding.level == finding.rule.top}
