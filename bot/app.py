@@ -20,7 +20,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from bot import __version__
-from bot.db.migrate import current_revision, migrate, newest_revision
+from bot.db.migrate import current_revision, newest_revision
+from bot.db.opening import open_database, unreadable_column
 from bot.simulator.wechat_server import make_fake_wechat
 from bot.upkeep import prepare, sweep_forever
 from bot.web import routes as pages
@@ -45,6 +46,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.services = house.services
+    app.state.failure = None
     app.state.figures = CollectorRegistry()
     app.state.figures.register(house.worker.metrics())
     app.router.routes.extend(house.callbacks.routes())
@@ -64,8 +66,14 @@ def create_app(house: House) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house: House = app.state.house
-    await migrate(house.services.database)
-    await prepare(house)
+    try:
+        await open_database(house.services.database)
+        await prepare(house)
+    except Exception as error:
+        # The server swallows it; `bot.cli.serving` says it in one line.
+        app.state.failure = error
+        await house.close()
+        raise
     tasks = [asyncio.create_task(sweep_forever(house), name="sweep")]
     if house.settings.worker_inside:
         tasks.append(asyncio.create_task(house.worker.run(), name="worker"))
@@ -89,12 +97,15 @@ async def _health(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Say whether messages can be taken: database, tables, rules, index, worker."""
+    """Say whether messages can be taken: database, tables, keys, rules, index, worker."""
     house: House = request.app.state.house
     checks: dict[str, str] = {}
     try:
-        current = await current_revision(house.services.database)
+        database = house.services.database
+        current = await current_revision(database)
         checks["database"] = "ok" if current == newest_revision() else "old tables"
+        if checks["database"] == "ok":
+            checks["keys"] = "unreadable" if await unreadable_column(database) else "ok"
     except Exception as error:
         checks["database"] = type(error).__name__
     screen = house.services.screen
@@ -103,7 +114,7 @@ async def _ready(request: Request) -> Response:
     if house.settings.worker_inside:
         checks["worker"] = "ok" if house.worker.healthy() else "not running"
     # A broken index or rules file degrades the service; it still takes every message.
-    vital = ("database", "worker")
+    vital = ("database", "keys", "worker")
     ready = all(checks.get(name, "ok") == "ok" for name in vital) and screen.rules is not None
     return JSONResponse({"ready": ready, "checks": checks}, status_code=200 if ready else 503)
 

@@ -4,6 +4,8 @@ Every field carries the text that `xinqing doctor` and the docs print. Secrets c
 `xinqing setup` makes the ones the service itself needs. Called by `bot.wiring` and `bot.cli`.
 """
 
+import base64
+import errno
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -136,6 +138,23 @@ def load_settings(**overrides: object) -> Settings:
     return settings
 
 
+def make_folder(folder: Path) -> None:
+    """Make the data folder if it is missing.
+
+    Raises:
+        ConfigInvalid: it can't be made, or this account may not write into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigInvalid(
+            f"XINQING_DATA_DIR: {folder} can't be made or written ({error.strerror}); "
+            "choose a folder that this account may write into"
+        ) from None
+
+
 def _problems(error: ValidationError) -> list[str]:
     return [
         f"XINQING_{'__'.join(str(part).upper() for part in item['loc'])}: {item['msg']}"
@@ -145,8 +164,21 @@ def _problems(error: ValidationError) -> list[str]:
 
 def _check_accounts(settings: Settings) -> None:
     for name, account in settings.wechat.items():
-        key = account.encoding_aes_key.get_secret_value()
-        if account.mode != "plain" and len(key) != 43:
-            raise ConfigInvalid(
-                f"XINQING_WECHAT__{name.upper()}__ENCODING_AES_KEY: needs 43 characters"
-            )
+        keys = {
+            "ENCODING_AES_KEY": account.encoding_aes_key.get_secret_value(),
+            "PREVIOUS_ENCODING_AES_KEY": account.previous_encoding_aes_key.get_secret_value(),
+        }
+        for field, key in keys.items():
+            needed = field == "ENCODING_AES_KEY" and account.mode != "plain"
+            if (key or needed) and not _is_aes_key(key):
+                raise ConfigInvalid(
+                    f"XINQING_WECHAT__{name.upper()}__{field}: needs 43 characters, letters and "
+                    "digits; copy the EncodingAESKey from the platform's console again"
+                )
+
+
+def _is_aes_key(key: str) -> bool:
+    try:
+        return len(key) == 43 and len(base64.b64decode(f"{key}=", validate=True)) == 32
+    except ValueError:
+        return False

@@ -6,13 +6,19 @@ hold query strings.
 """
 
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from bot.core.errors import ConfigInvalid
+
 REFUSED = frozenset({"text", "body", "content", "name", "phone", "words", "question", "openid"})
+_TRACEBACK = "Traceback (most recent call last):"
+# The first line of a traceback that is not indented, after the frames.
+_RAISED = re.compile(r"\A.*\n(?:[ \t].*\n)*(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<reason>.*))?(?:\n|\Z)")
 NOISY = (
     "httpx2",
     "httpcore2",
@@ -33,16 +39,28 @@ def _refuse_personal(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 
 def _type_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Keep an exception's type; its text may quote what a person wrote."""
+    """Keep an exception's type, and a setting's problem; other texts may quote what was written."""
     if found := event.pop("exc_info", None):
-        kind = found[0] if isinstance(found, tuple) else sys.exc_info()[0]
+        if isinstance(found, BaseException):
+            found = (type(found), found, None)
+        kind, error = (found if isinstance(found, tuple) else sys.exc_info())[:2]
         event["error"] = kind.__name__ if kind else "unknown"
+        if isinstance(error, ConfigInvalid):
+            event["reason"] = str(error)
     return event
 
 
 def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Cut a library's message after its first line; asyncio prints exceptions below it."""
-    event["event"] = str(event["event"]).partition("\n")[0]
+    """Cut a library's message after its first line; asyncio prints exceptions below it.
+
+    Where the message is a traceback (uvicorn's, of a failed start) its exception's type is kept.
+    """
+    text = str(event["event"])
+    event["event"] = text.partition("\n")[0]
+    if found := _RAISED.search(text[text.rfind(_TRACEBACK) :]) if _TRACEBACK in text else None:
+        event["error"] = found["kind"].rpartition(".")[2]
+        if event["error"] == ConfigInvalid.__name__:
+            event["reason"] = found["reason"]
     return event
 
 

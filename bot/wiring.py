@@ -16,7 +16,7 @@ from bot.channels.handover import Handover
 from bot.channels.http import make_http
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
-from bot.config import Mode, Settings, WechatAccount
+from bot.config import Mode, Settings, WechatAccount, make_folder
 from bot.core.bell import Bell
 from bot.core.clock import Clock, SystemClock
 from bot.core.crisis import load_crisis
@@ -105,7 +105,7 @@ def build(
         _refuse_unsigned()
     ring = crypto.KeyRing.parse(settings.secret_keys.get_secret_value())
     crypto.install(ring)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.data_dir)
     database = Database(make_engine(settings.url, synchronous=settings.sqlite_synchronous))
     bell = Bell()
     live = LiveEvents(database, clock)

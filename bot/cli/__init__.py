@@ -5,6 +5,7 @@ to standard error or is the command's own printout.
 """
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -26,9 +27,14 @@ app.add_typer(staff.app, name="staff", help="Members of staff and their password
 
 
 def main() -> None:
-    """Run the command; an expected error is one line and exit status 2."""
+    """Run the command."""
+    guarded(app)
+
+
+def guarded(run: Callable[[], object]) -> None:
+    """Run something; an expected error is one line on standard error and exit status 2."""
     try:
-        app()
+        run()
     except (XinqingError, KnowledgeError) as error:
         print(f"xinqing: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -2,7 +2,8 @@
 
 import sys
 
+from bot.cli import guarded
 from bot.cli.serving import serve_socket
 
 if __name__ == "__main__":
-    serve_socket(int(sys.argv[1]))
+    guarded(lambda: serve_socket(int(sys.argv[1])))

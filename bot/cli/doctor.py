@@ -7,7 +7,8 @@ from typing import Any
 import typer
 from pydantic import BaseModel, SecretStr
 from rich.console import Console
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
+from sqlalchemy.exc import ArgumentError
 
 from bot import logs
 from bot.config import Mode, Settings, load_settings
@@ -17,6 +18,7 @@ from bot.core.phrases import load_phrases
 from bot.core.privacy import mask
 from bot.db.migrate import current_revision, newest_revision
 from bot.db.models import Job, Place
+from bot.db.opening import reachable, unreadable_column
 from bot.services import alarms, roster
 from bot.wiring import House, build
 
@@ -50,9 +52,23 @@ def _in_force(settings: Settings) -> list[tuple[str, str]]:
         if isinstance(value, dict):
             for account, group in value.items():
                 rows += _group(f"{name}__{account}".upper(), group)
+        elif name == "database_url":
+            rows.append((name.upper(), _masked_url(value)))
         else:
             rows.append((name.upper(), _shown(value)))
     return rows
+
+
+def _masked_url(value: str) -> str:
+    """Return a database address without its password; nothing of one that can't be taken apart."""
+    try:
+        url = make_url(value) if value else None
+    except (ArgumentError, ValueError):
+        return mask(value)
+    if url is None:
+        return ""
+    hidden = {name: "***" for name in url.query if "pass" in name.lower()}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def _group(prefix: str, group: BaseModel) -> list[tuple[str, str]]:
@@ -71,11 +87,21 @@ async def _examine(settings: Settings) -> list[tuple[str, str]]:
     try:
         findings = _static(settings, house)
         database = house.services.database
+        if not await reachable(database):
+            return [
+                *findings,
+                (BAD, "数据库连不上：看一看 XINQING_DATABASE_URL 和数据库是否在运行"),
+            ]
         revision = await current_revision(database)
         if revision != newest_revision():
             findings.append((BAD, "数据库的表不是最新：先运行 xinqing setup 或启动一次 serve"))
             return findings
         findings.append((OK, f"数据库：{database.engine.dialect.name}，表结构 {revision}"))
+        column = await unreadable_column(database)
+        if column is not None:
+            findings.append((BAD, f"密钥：现在的 XINQING_SECRET_KEYS 读不出已存的 {column}"))
+            return findings
+        findings.append((OK, "密钥：读得出已存的内容"))
         return findings + await _stored(house)
     finally:
         await house.close()

@@ -15,12 +15,14 @@ import uvicorn
 from bot import logs
 from bot.app import DRAIN_SECONDS, create_app
 from bot.config import Mode, Settings, load_settings
-from bot.core.errors import ConfigInvalid
-from bot.db.migrate import migrate
+from bot.core.errors import ConfigInvalid, XinqingError
+from bot.db.opening import open_database
 from bot.upkeep import prepare
-from bot.wiring import build
+from bot.wiring import House, build
 
 GRACE_SECONDS = 5
+# The exit status of a process that said in one line why it does not start (`bot.cli.guarded`).
+REFUSED = 2
 
 
 def add(app: typer.Typer) -> None:
@@ -47,9 +49,31 @@ def serve(
     server = _Once(config, once_ready, status.append) if once_ready else uvicorn.Server(config)
     if settings.mode is Mode.DEMO and not once_ready:
         _print_pages(settings)
-    server.run()
+    _run(server)
     if status and status[0]:
         raise typer.Exit(status[0])
+
+
+def _run(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        XinqingError: what kept the service from starting.
+    """
+    state = server.config.app.state  # type: ignore[union-attr]  # the app is ours
+    try:
+        server.run(sockets=sockets)
+    except SystemExit:
+        # The server's own way out of a failed start.
+        if state.failure is None:
+            raise
+    failure: Exception | None = state.failure
+    if isinstance(failure, XinqingError):
+        raise failure from None
+    if failure is not None:
+        raise ConfigInvalid(
+            f"the service could not start ({type(failure).__name__}); `xinqing doctor` may say why"
+        )
 
 
 def _uvicorn(settings: Settings) -> uvicorn.Config:
@@ -77,6 +101,8 @@ class _Once(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then run the command beside serving."""
         await super().startup(sockets)
+        if not self.started:
+            return
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -119,6 +145,8 @@ def _serve_many(settings: Settings, workers: int) -> None:
     for child in children:
         with suppress(KeyboardInterrupt):
             child.wait()
+    if any(child.returncode == REFUSED for child in children):
+        raise typer.Exit(REFUSED)
 
 
 def serve_socket(number: int) -> None:
@@ -126,7 +154,7 @@ def serve_socket(number: int) -> None:
     settings = load_settings()
     logs.configure(settings.log_level)
     shared = socket.socket(fileno=number)
-    uvicorn.Server(_uvicorn(settings)).run(sockets=[shared])
+    _run(uvicorn.Server(_uvicorn(settings)), [shared])
 
 
 def work() -> None:
@@ -138,8 +166,15 @@ def work() -> None:
 
 async def _work(settings: Settings) -> None:
     house = build(settings)
-    await migrate(house.services.database)
-    await prepare(house)
+    try:
+        await open_database(house.services.database)
+        await prepare(house)
+        await _work_until_stopped(house)
+    finally:
+        await house.close()
+
+
+async def _work_until_stopped(house: House) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -150,7 +185,6 @@ async def _work(settings: Settings) -> None:
     await house.worker.stop(DRAIN_SECONDS)
     await running
     waiting.cancel()
-    await house.close()
 
 
 def _print_pages(settings: Settings) -> None:

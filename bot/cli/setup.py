@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bot.config import DEFAULT_DATA_DIR, load_settings
+from bot.config import DEFAULT_DATA_DIR, load_settings, make_folder
 from bot.core.clock import SystemClock
 from bot.core.errors import ConfigInvalid
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
-from bot.db.migrate import migrate
+from bot.db.opening import open_database
 from bot.db.rotate import rotate
 from bot.services import demo, hotlines
 
@@ -37,7 +37,7 @@ def setup(
 ) -> None:
     """Make what is missing: secrets, tables and, if wanted, demonstration data; change nothing."""
     folder = Path(os.environ.get("XINQING_DATA_DIR") or DEFAULT_DATA_DIR)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     _make_env(folder / ".env", with_demo=demo_data)
     logins = asyncio.run(_fill(with_demo=demo_data))
     console = Console()
@@ -87,7 +87,7 @@ async def _fill(*, with_demo: bool) -> list[demo.NewLogin]:
     database = Database(make_engine(settings.url, synchronous=settings.sqlite_synchronous))
     now = SystemClock().now()
     try:
-        await migrate(database)
+        await open_database(database)
         async with database.write() as session:
             if await demo.exists(session):
                 await demo.prolong_roster(session, now=now)

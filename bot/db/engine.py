@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import ArgumentError, InvalidRequestError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -23,6 +24,7 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from bot.core.errors import ConfigInvalid
 from bot.db.group import GroupCommit
 from bot.db.loop import BEGIN_WRITE, connect
 
@@ -35,14 +37,24 @@ def _dumps(value: Any) -> str:
 
 
 def make_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
-    """Return an engine for a SQLAlchemy address, with the SQLite hooks where they belong."""
+    """Return an engine for a SQLAlchemy address, with the SQLite hooks where they belong.
+
+    Raises:
+        ConfigInvalid: it is no address, or its driver is not there; the address is not quoted.
+    """
     # Hidden parameters: an error's text would otherwise quote what a parent wrote.
     options: dict[str, Any] = {"json_serializer": _dumps, "hide_parameters": True}
     if not url.startswith("sqlite"):
         options |= {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
     else:
         options["connect_args"] = {"async_creator_fn": connect}
-    engine = create_async_engine(url, **options)
+    try:
+        engine = create_async_engine(url, **options)
+    except (ArgumentError, InvalidRequestError, ImportError, ValueError):
+        raise ConfigInvalid(
+            "XINQING_DATABASE_URL: not an address of a database that can be used; PostgreSQL: "
+            "postgresql+psycopg://name:password@host/database, SQLite: leave it empty"
+        ) from None
     if engine.dialect.name == "sqlite":
         _hook_sqlite(engine.sync_engine, synchronous)
     return engine

@@ -1,10 +1,15 @@
 """Settings: what is refused, what is named, where they come from, and what is never shown."""
 
+import asyncio
 import base64
 import os
+import shutil
+import socket
+import sys
 from pathlib import Path
 
 import pytest
+from factories import make_staff
 from fakes import FakeAnswers, ReadyScreen
 from house import AES_KEY, KEYS, make_settings
 from pydantic import SecretStr
@@ -12,9 +17,12 @@ from typer.testing import CliRunner
 
 from bot import cli, logs, wiring
 from bot.config import AlertChannel, Mode, Settings, WechatAccount, load_settings
+from bot.core.clock import SystemClock
 from bot.core.crisis import load_crisis
 from bot.core.errors import ConfigInvalid
+from bot.db import crypto
 from bot.db.crypto import new_key
+from bot.db.engine import Database, make_engine
 from bot.wiring import build
 
 ACCOUNT = {
@@ -68,6 +76,9 @@ def test_an_account_is_read_by_its_name() -> None:
         ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", ""),
         ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", AES_KEY[:-1]),
         ("XINQING_WECHAT__SCHOOL1__MODE", "open"),
+        ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", f"{AES_KEY[:-1]}-"),
+        ("XINQING_WECHAT__SCHOOL1__ENCODING_AES_KEY", f"{AES_KEY[:-1]}密"),
+        ("XINQING_WECHAT__SCHOOL1__PREVIOUS_ENCODING_AES_KEY", "short"),
         ("XINQING_ALERT__DUTY__URL", ""),
         ("XINQING_ALERT__DUTY__KIND", "fax"),
         ("XINQING_MODE", "test"),
@@ -179,6 +190,96 @@ def test_doctor_prints_what_is_in_force_with_secrets_masked(tmp_path: Path) -> N
     for secret in (KEYS, KEYS[-20:], "the-app-secret", "the-token", AES_KEY, "the-robot-key"):
         assert secret not in output
     assert "数据库的表不是最新" in output
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql+psycopg://xinqing:the-password@127.0.0.1:1/xinqing",
+            "postgresql+psycopg://xinqing:***@127.0.0.1:1/xinqing",
+        ),
+        (
+            "postgresql+psycopg://xinqing@127.0.0.1:1/xinqing?password=the-password",
+            "postgresql+psycopg://xinqing@127.0.0.1:1/xinqing?password=%2A%2A%2A",
+        ),
+    ],
+)
+def test_doctor_says_that_the_database_is_down_and_shows_no_password(
+    environment: pytest.MonkeyPatch, url: str, shown: str
+) -> None:
+    environment.setenv("XINQING_DATABASE_URL", url)
+    environment.setenv("COLUMNS", "200")
+    code, output = run("doctor")
+    assert code == 1
+    assert "[错误] 数据库连不上" in output
+    assert shown in output
+    assert "the-password" not in output
+    assert "Traceback" not in output
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> str:
+    """Run a command that refuses with status 2; return its one line on standard error."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("XINQING_PORT", str(probe.getsockname()[1]))
+    monkeypatch.setattr(sys, "argv", ["xinqing", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    ours = [line for line in capsys.readouterr().err.splitlines() if line.startswith("xinqing:")]
+    assert len(ours) == 1
+    assert "the-password" not in ours[0]
+    return ours[0]
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_a_start_without_its_database_is_refused_in_one_line(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    url = "postgresql+psycopg://xinqing:the-password@127.0.0.1:1/xinqing"
+    environment.setenv("XINQING_DATABASE_URL", url)
+    assert "XINQING_DATABASE_URL: the database can't be reached" in refused(
+        environment, capsys, command
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "work", "setup", "doctor"])
+def test_a_folder_that_can_not_be_made_is_refused_in_one_line(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: str,
+) -> None:
+    (tmp_path / "file").touch()
+    environment.setenv("XINQING_DATA_DIR", str(tmp_path / "file" / "var"))
+    assert "XINQING_DATA_DIR" in refused(environment, capsys, command)
+
+
+def test_other_keys_are_refused_and_doctor_says_so(
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    migrated: Path,
+    tmp_path: Path,
+    ring: crypto.KeyRing,
+) -> None:
+    shutil.copy(migrated, tmp_path / "xinqing.db")
+
+    async def fill() -> None:
+        database = Database(make_engine(f"sqlite+aiosqlite:///{tmp_path / 'xinqing.db'}"))
+        async with database.write() as session:
+            await make_staff(session, now=SystemClock().now())
+        await database.close()
+
+    asyncio.run(fill())
+    environment.setenv("XINQING_SECRET_KEYS", new_key("k1"))
+    for command in ("serve", "work"):
+        assert "XINQING_SECRET_KEYS: the stored staff.name" in refused(environment, capsys, command)
+    code, output = run("doctor")
+    assert code == 1
+    assert "XINQING_SECRET_KEYS 读不出已存的 staff.name" in output.replace("\n", "")
 
 
 @pytest.mark.slow

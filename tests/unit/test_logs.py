@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import structlog
 
 from bot import logs
+from bot.core.errors import ConfigInvalid
 
 SECRET = "孩子刚才说他不想活了"
 
@@ -69,6 +71,42 @@ def test_of_an_exception_only_its_type_is_kept(capsys: pytest.CaptureFixture[str
     first, second = lines(capsys)
     assert (first["error"], second["error"]) == ("ValueError", "ValueError")
     assert SECRET not in json.dumps([first, second], ensure_ascii=False)
+
+
+def test_a_settings_problem_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    try:
+        raise ConfigInvalid("XINQING_PORT: in use")
+    except ConfigInvalid as error:
+        structlog.get_logger("test").exception("failed")
+        structlog.get_logger("test").error("failed", exc_info=error)
+    for line in lines(capsys):
+        assert (line["error"], line["reason"]) == ("ConfigInvalid", "XINQING_PORT: in use")
+
+
+def test_of_a_logged_traceback_the_last_exceptions_type_is_kept(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """uvicorn logs the traceback of a failed start as the message itself."""
+    logs.configure("INFO")
+    for raised in (KeyError(SECRET), ValueError(f"{SECRET}\n  {SECRET}\nabc: {SECRET}")):
+        try:
+            raise raised
+        except (KeyError, ValueError):
+            logging.getLogger("uvicorn.error").error(traceback.format_exc())
+        (line,) = lines(capsys)
+        assert line["error"] == type(raised).__name__
+        assert SECRET not in json.dumps(line, ensure_ascii=False)
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise ConfigInvalid("XINQING_PORT: in use") from error
+    except ConfigInvalid:
+        logging.getLogger("uvicorn.error").error(traceback.format_exc())
+    (line,) = lines(capsys)
+    assert (line["error"], line["reason"]) == ("ConfigInvalid", "XINQING_PORT: in use")
+    assert SECRET not in json.dumps(line, ensure_ascii=False)
 
 
 async def test_an_exception_that_nobody_caught_is_not_quoted(
