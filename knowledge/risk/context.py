@@ -34,7 +34,7 @@ class Reader:
     def judge(self, rule: Rule, run: Run) -> tuple[Level, Subject, bool]:
         """Return the level of one finding here, its subject, and whether it was taken as real."""
         start, end = min(part[0] for part in run), max(part[1] for part in run)
-        subject = self.subject(start, rule.category)
+        subject = self.subject(start, end, rule.category)
         level = self._level(rule, subject)
         on = _Switch(rule.ignore)
         if on("register") and self._told(start, end):
@@ -67,10 +67,10 @@ class Reader:
         """Tell whether the message says it is a test."""
         return bool(self._places("testing"))
 
-    def subject(self, start: int, category: str) -> Subject:
-        """Return whom the words at `start` are about."""
+    def subject(self, start: int, end: int, category: str) -> Subject:
+        """Return whom the words from `start` to `end` are about."""
         clause = self.found.folded.clause_start(start, strength=STOP) if start else 0
-        if category in _OWN_DANGER and self._of_kin(start):
+        if category in _OWN_DANGER and self._of_kin(start, end):
             return "other"
         if self._reported(start):
             return self._other_or_child()
@@ -105,7 +105,7 @@ class Reader:
             return rule.level_for("adult")
         return max(rule.level_for("minor"), rule.level_for("adult"), key=lambda level: level.rank)
 
-    def _of_kin(self, start: int) -> bool:
+    def _of_kin(self, start: int, stop: int) -> bool:
         """Tell whether an adult of the family or a stranger is the one in danger: 我老公想自杀."""
         folded = self.found.folded
         low = folded.clause_start(start, strength=COMMA) if start else 0
@@ -118,7 +118,7 @@ class Reader:
         if self._ending("kin_object", begin) is not None:
             return False
         later = [*self._places("self"), *self._places("child")]
-        return not any(end <= place[0] <= start for place in later)
+        return not any(end <= place[0] < stop for place in later)
 
     def speaker(self, about_other: bool) -> str:
         """Return who speaks, once it is known whether another adult is in danger."""
