@@ -6,14 +6,11 @@ minute; that limit is lifted here on both sides, so that the way is measured and
 """
 
 import asyncio
-import contextlib
 import re
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import cycle
 
 import httpx2
@@ -22,7 +19,7 @@ from bot.bench.load import Connection, Ready
 from bot.bench.measure import machine, spread
 from bot.bench.processes import HOST, ROBOT, BenchHouse
 from bot.bench.questions import questions
-from bot.bench.stage import Stage, harmless, open_stage
+from bot.bench.stage import Stage, Unlimited, open_stage
 from bot.core.clock import SystemClock
 from bot.simulator.platform import FakePlatform, Sent
 
@@ -31,17 +28,8 @@ NEW_PASSWORD = "bench-only-password"
 OTHER_PARENTS = 50
 SEED = 20261122
 GIVE_UP_SECONDS = 30.0
-LANE = "UPDATE lane SET per_second = 50, burst = 50 WHERE name = 'alert:duty'"
 _CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 _CASE = re.compile(r"/desk/cases/(\d+)")
-
-
-class _Unlimited(FakePlatform):
-    """A platform whose robots may speak as often as they like."""
-
-    def spend_robot(self, key: str, *, block: timedelta) -> bool:
-        """Take every message."""
-        return True
 
 
 @dataclass(slots=True)
@@ -57,9 +45,9 @@ class _Times:
 
 async def bench_alerts(messages: int, rate: float) -> dict[str, object]:
     """Send so many risk messages and return when each was seen."""
-    async with open_stage(platform=_Unlimited(SystemClock())) as stage:
+    async with open_stage(platform=Unlimited(SystemClock())) as stage:
         stage.house.start()
-        _open_lane(stage.house)
+        stage.lift_alert_limit()
         worried = [f"oBenchRisk{number:04}" for number in range(messages)]
         others = [f"oBench{number:04}" for number in range(OTHER_PARENTS)]
         await stage.greet([*worried, *others])
@@ -76,12 +64,6 @@ async def bench_alerts(messages: int, rate: float) -> dict[str, object]:
         "missed": times.missed,
         "machine": machine(),
     }
-
-
-def _open_lane(house: BenchHouse) -> None:
-    with contextlib.closing(sqlite3.connect(house.database, timeout=30)) as connection:
-        connection.execute(LANE)
-        connection.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +143,7 @@ async def _writing(stage: Stage, people: list[str], rate: float) -> AsyncIterato
     start = time.perf_counter()
 
     def requests() -> Iterator[Ready]:
-        for ready in stage.prepare(harmless(questions().stream(SEED)), people):
+        for ready in stage.prepare(questions().stream(SEED), cycle(people)):
             background.written += 1
             yield ready
 

@@ -16,7 +16,7 @@ from bot.bench.load import Answered, Driver, Ready, Run
 from bot.bench.measure import machine, spread
 from bot.bench.processes import HOST, free_port, make_echo_process
 from bot.bench.questions import questions
-from bot.bench.stage import Stage, harmless, open_stage
+from bot.bench.stage import Stage, open_stage
 from bot.simulator.driver import ServiceBroken, WechatDriver
 
 CONCURRENCY = (1, 8, 32)
@@ -25,7 +25,7 @@ SEED = 20261122
 SLOWER_RATE = 50.0
 # How many bodies are made ahead: more than are answered, going by the measurement before.
 FIRST_PER_SECOND = 200.0
-SPARE = 3.0
+SPARE = 2.0
 WARM_SECONDS = 3.0
 ECHO_BODIES = 2_000
 CHECKED = 300
@@ -53,6 +53,7 @@ async def bench_callbacks(*, processes: int, seconds: float, rate: float) -> dic
         settled = await stage.settle()
         house.memory_mb = stage.house.process.memory_mb()
         stage.house.process.stop()
+        complaints = stage.house.complaints()
         ledger = Ledger.read(stage.house.database, stage.house.secret_keys)
         messages = _check(stage.wechat, house.answers, ledger)
         echo = await _measure_echo(stage, people, seconds, float(str(house.steady["rate"])))
@@ -67,6 +68,7 @@ async def bench_callbacks(*, processes: int, seconds: float, rate: float) -> dic
             "closed": house.closed,
             "steady": house.steady,
             "messages": messages | {"settled": settled},
+            "complaints": complaints,
             "memory_mb": house.memory_mb,
             "ready_seconds": round(started, 2),
         },
@@ -80,10 +82,10 @@ async def _measure_house(
     stage: Stage, people: Sequence[str], seconds: float, rate: float
 ) -> _House:
     house = _House()
-    words = harmless(questions().stream(SEED))
+    words, writers = questions().stream(SEED), cycle(people)
 
     def prepare(count: int) -> list[Ready]:
-        return list(stage.prepare(islice(words, count), people))
+        return list(stage.prepare(words, islice(writers, count)))
 
     async def closed(concurrency: int, length: float) -> Run:
         expected = SPARE * house.sustained if house.sustained else FIRST_PER_SECOND
@@ -116,8 +118,11 @@ async def _measure_echo(
     echo.start()
     try:
         echo.wait_ready(f"http://{HOST}:{port}")
-        driver = Driver(HOST, port)
-        bodies = list(stage.prepare(islice(questions().stream(SEED), ECHO_BODIES), people))
+        driver, words = Driver(HOST, port), questions().stream(SEED)
+        bodies = [
+            stage.prepare_one(openid, text)
+            for openid, text in zip(cycle(people), islice(words, ECHO_BODIES), strict=False)
+        ]
         around: Iterator[Ready] = cycle(bodies)
         await driver.closed(around, concurrency=CONCURRENCY[-1], seconds=WARM_SECONDS)
         closed = []

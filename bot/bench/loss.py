@@ -16,7 +16,7 @@ import httpx2
 from bot.bench.ledger import Ledger
 from bot.bench.measure import machine
 from bot.bench.questions import questions
-from bot.bench.stage import Stage, harmless, open_stage
+from bot.bench.stage import Calm, Stage, Unlimited, open_stage
 from bot.bench.tally import Planned, Seen, count
 from bot.core.clock import SystemClock
 from bot.simulator.driver import DELIVERIES, GIVE_UP_SECONDS, PreparedCallback, ServiceBroken
@@ -38,8 +38,9 @@ async def bench_loss(*, callbacks: int, kills: int, rate: float, seed: int) -> d
     rng = random.Random(seed)
     plan = make_plan(callbacks, rate=rate, rng=rng)
     start = time.perf_counter()
-    async with open_stage() as stage:
+    async with open_stage(platform=Unlimited(SystemClock())) as stage:
         stage.house.start()
+        stage.lift_alert_limit()
         killing = asyncio.create_task(_kill(stage, kills, plan[-1].after, rng))
         seen = await _send(stage, plan)
         restarts = await killing
@@ -62,7 +63,7 @@ def make_plan(callbacks: int, *, rate: float, rng: random.Random) -> list[Planne
     """Say who writes what and when: bursts of three at random moments."""
     parents = max(6, callbacks // MESSAGES_PER_PARENT)
     worried = max(2, round(parents * WORRIED))
-    words = harmless(questions().stream(rng.randrange(2**32)))
+    words, calm = questions().stream(rng.randrange(2**32)), Calm()
     plan: list[Planned] = []
     moment = 0.0
     while len(plan) < callbacks:
@@ -71,7 +72,8 @@ def make_plan(callbacks: int, *, rate: float, rng: random.Random) -> list[Planne
         parent = rng.randrange(worried) if risky else rng.randrange(worried, parents)
         cry = rng.randrange(BURST) if risky else None
         for place in range(min(BURST, callbacks - len(plan))):
-            text = rng.choice(questions().risks) if place == cry else next(words)
+            cries = rng.choice(questions().risks)
+            text = cries if place == cry else calm.next(str(parent), words)
             after = moment + place * PAUSE_SECONDS
             plan.append(_message(len(plan), parent, text, after, place == cry, rng))
     return sorted(plan, key=lambda planned: planned.after)
@@ -98,6 +100,7 @@ async def _kill(stage: Stage, kills: int, seconds: float, rng: random.Random) ->
         await asyncio.sleep(rng.uniform(0.2, 2 * seconds / (kills + 1)))
         await asyncio.to_thread(stage.house.process.kill)
         restarts.append(round(await asyncio.to_thread(stage.house.start), 2))
+        stage.lift_alert_limit()
     return restarts
 
 

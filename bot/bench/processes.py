@@ -4,6 +4,7 @@ Called by the benchmarks. Nothing outside the temporary folder is read or writte
 the caller's environment do not reach the service, except the encoder's.
 """
 
+import json
 import os
 import secrets
 import signal
@@ -12,6 +13,7 @@ import string
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -169,6 +171,16 @@ class BenchHouse:
         if done.returncode:
             raise NotStarted(f"xinqing {arguments[0]}: {done.stderr.decode()[-500:]}")
         return done.stdout.decode()
+
+    def complaints(self) -> dict[str, int]:
+        """Count the warnings and errors in the service's log, by event and kind of error."""
+        found: Counter[str] = Counter()
+        for line in (self.folder / "serve.log").read_text(encoding="utf-8").splitlines():
+            with suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and row.get("level") in ("warning", "error"):
+                    found[" ".join(filter(None, (row["event"], row.get("error"))))] += 1
+        return dict(found)
 
     def start(self) -> float:
         """Start the service and return the seconds until it was ready."""

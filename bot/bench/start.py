@@ -13,7 +13,7 @@ from bot.bench.load import Connection
 from bot.bench.measure import machine
 from bot.bench.processes import HOST
 from bot.bench.questions import questions
-from bot.bench.stage import Stage, harmless, open_stage
+from bot.bench.stage import Stage, open_stage
 from bot.simulator.driver import ServiceBroken
 
 PERSON = "oBenchStart"
@@ -24,10 +24,10 @@ SEED = 20261122
 
 async def bench_start(runs: int) -> dict[str, object]:
     """Start once, then so many times again, and return seconds and memory."""
-    words = harmless(questions().stream(SEED))
+    words = questions().stream(SEED)
     async with open_stage() as stage:
-        first = await _start(stage, next(words))
-        later = [await _start(stage, next(words)) for _ in range(runs)]
+        first = await _start(stage, stage.calm.next(PERSON, words))
+        later = [await _start(stage, stage.calm.next(PERSON, words)) for _ in range(runs)]
     return {
         "bench": "start",
         "first": first,

@@ -1,0 +1,24 @@
+"""Nothing is lost and nothing doubled while the service is killed: a small `xinqing bench loss`."""
+
+from typing import Any
+
+import pytest
+
+from bot.bench.loss import bench_loss
+
+
+@pytest.mark.slow
+async def test_kill_9_costs_neither_message_nor_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XINQING_ENCODER", "none")  # what is measured is not the search
+    found: dict[str, Any] = await bench_loss(callbacks=150, kills=2, rate=15, seed=3)
+    assert found["settled"]
+    assert found["taken_but_not_stored"] == 0
+    assert found["handled"] == {"0": 0, "1": 150, "more": 0}
+    assert found["visible_answers"]["0"] == 0
+    # An answer whose bytes left right before a kill is sent again: nobody knows that it arrived.
+    assert found["visible_answers"]["more"] <= 10
+    assert found["stale"]["answered"] == 0
+    assert found["risk"]["messages"] > 0
+    assert found["risk"]["without_case"] == 0
+    assert found["alerts"]["stored"] > 0
+    assert found["alerts"]["without_receipt"] == 0
