@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from knowledge.risk.loading import load_rules
-from knowledge.risk.reading import Finding, Reading, read
+from knowledge.risk.reading import Finding, Reading, read, together
 from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
@@ -36,9 +36,7 @@ def assess(
     turns = context.turns[-_MAX_TURNS:]
     alone = _single(text, context.who, rules)
     earlier = [_single(turn, context.who, rules) for turn in turns]
-    # Where no message says anything by itself, together they can't either.
-    telling = any(one.findings for one in (alone, *earlier))
-    whole = read([*turns, text], context.who, rules) if turns and telling else alone
+    whole = together([*earlier, alone]) if turns else alone
     combos = _combos(alone, rules, "message")
     fresh = max_level([alone.level, *(combo.level for combo in combos), _proposed(text, rules)])
     if turns:

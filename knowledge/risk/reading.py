@@ -85,6 +85,22 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     return Reading(folded, findings, guess, testing)
 
 
+def together(readings: Sequence[Reading]) -> Reading:
+    """Put the readings of several messages behind one another, in the order in which they came.
+
+    A finding never reaches from one message into the next: what they mean together is for the
+    combinations, not for words that happen to meet.
+    """
+    findings: list[Finding] = []
+    offset = 0
+    for one in readings:
+        findings += [_shifted(finding, offset) for finding in one.findings]
+        offset += len(one.folded.text)
+    who = next((one.who for one in readings if one.who != "X"), "X")
+    testing = any(one.testing for one in readings)
+    return Reading(join([one.folded for one in readings]), findings, who, testing)
+
+
 def _windows(folded: Folded) -> Iterator[tuple[int, Folded]]:
     if len(folded.text) <= _WINDOW:
         yield 0, folded

@@ -31,3 +31,10 @@ def test_a_quarrel_before_is_no_threat_in_the_message_after() -> None:
     found = assess("孩子刚才说他不想活了", Context(turns=(HOMEWORK, CANTEEN)))
     assert found.level == "3"
     assert all(category.startswith("SI") for category in found.categories)
+
+
+def test_words_of_two_messages_do_not_meet() -> None:
+    """写 and 炸 of one message and 老师 of the next are no threat against a teacher."""
+    found = assess("别告诉老师", Context(turns=(HOMEWORK,)))
+    assert found.level == "0"
+    assert found.fresh == "0"
