@@ -165,6 +165,9 @@ async def test_a_level_2_climbs_after_half_an_hour_of_duty_time(home: Home) -> N
 
 async def test_accepting_tells_the_parent_and_only_then(staffed: Home) -> None:
     await staffed.say(DANGER)
+    before = await staffed.say("我在门口守着他")
+    assert NOTIFYING in before
+    assert RECEIVED not in before, "nobody has accepted it"
     await staffed.work()
     assert staffed.sent() == []
     await staffed.take_case((await staffed.case()).id)
@@ -185,8 +188,7 @@ async def test_a_retraction_lowers_nothing(staffed: Home) -> None:
     assert (await staffed.case()).state == "open"
     assert [message.level for message in await staffed.messages()][1:] == ["3", "3"]
     assert "120" in reply, "it still gets what matters now, not small talk"
-    assert NOTIFYING in reply
-    assert RECEIVED not in reply, "nobody has accepted it"
+    assert "还是要由老师看过才算数" in reply
     await staffed.wait(minutes=5)
     assert len(staffed.alerts()) == 2, "the ladder climbs on"
 
