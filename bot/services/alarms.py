@@ -108,7 +108,9 @@ async def count_open(session: AsyncSession) -> int:
     return found or 0
 
 
-async def clear(session: AsyncSession, alarm_id: int, *, staff_id: int | None, now: datetime) -> None:
+async def clear(
+    session: AsyncSession, alarm_id: int, *, staff_id: int | None, now: datetime
+) -> None:
     """Mark an alarm as seen to; one that is cleared or gone stays as it is."""
     alarm = await session.get(Alarm, alarm_id, with_for_update=True)
     if alarm is None or alarm.cleared_at is not None:
