@@ -67,7 +67,7 @@ def test_of_an_exception_only_its_type_is_kept(capsys: pytest.CaptureFixture[str
         fail()
     except ValueError:
         structlog.get_logger("test").exception("failed", message=7)
-        logging.getLogger("some.library").exception("failed too")
+        logging.getLogger("some.package").exception("failed too")
     first, second = lines(capsys)
     assert (first["error"], second["error"]) == ("ValueError", "ValueError")
     assert SECRET not in json.dumps([first, second], ensure_ascii=False)
