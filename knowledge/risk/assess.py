@@ -14,6 +14,7 @@ from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
 _MAX_TURNS = 10
+_NEAR_TURNS = 3
 _KEPT, _KEPT_LENGTH = 4_000, 300
 _NOTHING_KNOWN = Context()
 
@@ -40,7 +41,7 @@ def assess(
     combos = _combos(alone, rules, "message")
     fresh = max_level([alone.level, *(combo.level for combo in combos), _proposed(text, rules)])
     if turns:
-        combos += _combos(whole, rules, "turns")
+        combos += _over_turns(alone, earlier, rules)
     combos += _day(alone, earlier, context, rules)
     level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
     # A message that is worst by its own words is told by them, not by what was said before it.
@@ -67,6 +68,21 @@ def _combos(reading: Reading, rules: RuleSet, scope: str) -> list[Combo]:
         combo
         for combo in rules.combos
         if combo.scope == scope and weak >= combo.weak and _complete(combo, signs)
+    ]
+
+
+def _over_turns(alone: Reading, earlier: Sequence[Reading], rules: RuleSet) -> list[Combo]:
+    """Return what this message completes together with the few before it.
+
+    It has to bring one of the signs itself, and what lies further back belongs to another matter:
+    a parent who asks about several things in a day is not in danger because of their sum.
+    """
+    brought = frozenset().union(*(tags for _, tags in alone.signs))
+    near = together([*earlier[-_NEAR_TURNS:], alone])
+    return [
+        combo
+        for combo in _combos(near, rules, "turns")
+        if any(need & brought for need in combo.needs)
     ]
 
 

@@ -49,3 +49,12 @@ def test_only_the_last_ten_turns_are_read() -> None:
 def test_ordinary_turns_stay_calm() -> None:
     turns = ("老师好,明天几点到校?", "要带水杯吗")
     assert assess("好的,谢谢", Context(turns=turns)).level is Level.NONE
+
+
+def test_what_lies_far_back_does_not_add_up_with_another_matter() -> None:
+    """A message has to bring a sign of its own, and only the few before it are read with it."""
+    sad, goodbye = "我真的好难受", "再见了，谢谢你们"
+    between = ("明天要穿校服吗", "食堂几点开门", "孩子发烧请假一天", "家长会几点")
+    assert assess(goodbye, Context(turns=(sad,))).level == "3"
+    assert assess(goodbye, Context(turns=(sad, *between))).level < "3"
+    assert assess("食堂几点开门", Context(turns=(sad, "谢谢老师"))).fresh == "0"
