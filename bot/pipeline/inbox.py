@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 MEMORY = timedelta(hours=24)
 MEMORY_TURNS = 10
 MEMORY_MESSAGES = 40
+COLLISIONS = 5
 UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
 MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE})
 
@@ -81,11 +82,7 @@ class Inbox:
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen one message; the same platform id again gives the stored receipt."""
         now = self._clock.now()
-        try:
-            receipt = await self._transact(incoming, now)
-        except IntegrityError:
-            # Two first messages of one person at once: the other transaction made the contact.
-            receipt = await self._transact(incoming, now)
+        receipt = await self._transact(incoming, now)
         if receipt.case_id is not None and not receipt.duplicate:
             self._bell.ring()
         if receipt.duplicate:
@@ -106,8 +103,19 @@ class Inbox:
         return receipt
 
     async def _transact(self, incoming: IncomingMessage, now: datetime) -> Receipt:
-        async with self._database.write() as session:
-            return await self._accept(session, incoming, now)
+        """Store in one transaction, again where another process was faster.
+
+        Messages of one person that come at once may collide over the contact, then over the case;
+        each time the other one's row is there afterwards, so that a few tries are enough.
+        """
+        for left in reversed(range(COLLISIONS)):
+            try:
+                async with self._database.write() as session:
+                    return await self._accept(session, incoming, now)
+            except IntegrityError:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _accept(
         self, session: AsyncSession, incoming: IncomingMessage, now: datetime
