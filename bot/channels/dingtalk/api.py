@@ -11,14 +11,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx2
 import stamina
 
 from bot.channels.dingtalk import errors
-from bot.channels.dingtalk.tokens import TokenKeeper
 from bot.channels.http import NOT_SENT, UNKNOWN, error_code
+from bot.channels.tokens import TokenKeeper
 from bot.core.clock import Clock
 from bot.core.errors import ChannelError, ChannelRefused, ChannelUnavailable
 from bot.services.tokens import SharedToken, TokenStore
@@ -65,9 +66,9 @@ class DingtalkApi:
         self.oapi_base = oapi_base.rstrip("/")
         self._http = http
         self._on_call = on_call
-        keeper = {"tokens": tokens, "clock": clock, "sleep": sleep}
-        self._new = TokenKeeper(f"dingtalk:{robot}", fetch=self._fetch_new, **keeper)  # type: ignore[arg-type]
-        self._old = TokenKeeper(f"dingtalk-oapi:{robot}", fetch=self._fetch_old, **keeper)  # type: ignore[arg-type]
+        keeper = partial(TokenKeeper, tokens=tokens, clock=clock, sleep=sleep)
+        self._new = keeper(f"dingtalk:{robot}", fetch=self._fetch_new)
+        self._old = keeper(f"dingtalk-oapi:{robot}", fetch=self._fetch_old)
 
     async def call(self, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Call `api.dingtalk.com` with the token; return the answer of a success.
@@ -191,7 +192,7 @@ class DingtalkApi:
             raise errors.shut_out(what, self.clock)
         raise errors.unreadable(what)
 
-    async def _fetch_new(self) -> SharedToken:
+    async def _fetch_new(self, _wrong: bool) -> SharedToken:
         what = "accessToken"
         status, answer = await self.request(
             "POST",
@@ -203,7 +204,7 @@ class DingtalkApi:
             raise _settings(errors.sort_word(status, answer, what, self.clock), what)
         return self._token(answer.get("accessToken"), answer.get("expireIn"), what)
 
-    async def _fetch_old(self) -> SharedToken:
+    async def _fetch_old(self, _wrong: bool) -> SharedToken:
         what = "gettoken"
         address = httpx2.URL(f"{self.oapi_base}/gettoken").copy_merge_params(
             {"appkey": self._app_key, "appsecret": self._app_secret}

@@ -15,16 +15,14 @@ import httpx2
 import stamina
 
 from bot.channels.http import UNKNOWN, error_code, post_json
+from bot.channels.tokens import TokenKeeper
 from bot.channels.xml import fit
 from bot.core.clock import Clock, to_shanghai
 from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
 from bot.core.ports import SendResult
 from bot.services.tokens import SharedToken, TokenStore
 
-EARLY = timedelta(minutes=5)
 FORCE_EVERY = timedelta(minutes=75)  # 20 forced refreshes a day are allowed
-CLAIM_SECONDS = 15.0
-POLL_SECONDS, POLLS = 0.2, 50
 BUSY_ATTEMPTS = 3
 
 BUSY = -1
@@ -60,16 +58,14 @@ class WechatClient:
         http: httpx2.AsyncClient,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._row = f"wechat:{account}"
         self._app_id = app_id
         self._app_secret = app_secret
         self._base = api_base.rstrip("/")
-        self._tokens = tokens
         self._clock = clock
         self._http = http
-        self._sleep = sleep
-        self._lock = asyncio.Lock()
-        self._held: SharedToken | None = None
+        self._token = TokenKeeper(
+            f"wechat:{account}", fetch=self._fetch, tokens=tokens, clock=clock, sleep=sleep
+        )
         self._forced_at: datetime | None = None
 
     async def send_custom(self, openid: str, text: str) -> SendResult:
@@ -95,7 +91,7 @@ class WechatClient:
         answer = await self._post(path, payload, token, what)
         code = error_code(answer, what=what)
         if code in TOKEN_CODES:
-            fresh = await self._replace(token, forced=code != TOKEN_EXPIRED)
+            fresh = await self._token.replace(token, wrong=code != TOKEN_EXPIRED)
             answer = await self._post(path, payload, fresh, what)
             code = error_code(answer, what=what)
         if code:
@@ -104,48 +100,11 @@ class WechatClient:
 
     async def access_token(self) -> str:
         """Return a token that is good for at least five minutes."""
-        held = self._held
-        if held is not None and self._is_good(held):
-            return held.value
-        async with self._lock:
-            if self._held is not None and self._is_good(self._held):
-                return self._held.value
-            return (await self._obtain(refused="", forced=False)).value
+        return await self._token.get()
 
     async def close(self) -> None:
         """Close connections."""
         await self._http.aclose()
-
-    async def _replace(self, refused: str, *, forced: bool) -> str:
-        async with self._lock:
-            await self._tokens.drop(self._row, refused)
-            if self._held is not None and self._held.value != refused:
-                return self._held.value
-            self._held = None
-            return (await self._obtain(refused=refused, forced=forced)).value
-
-    async def _obtain(self, *, refused: str, forced: bool) -> SharedToken:
-        """Take the token from the row, or fetch it; only one process fetches at a time."""
-        for _ in range(POLLS):
-            claimed = await self._tokens.claim(self._row, seconds=CLAIM_SECONDS)
-            stored = await self._tokens.read(self._row)
-            if stored is not None and stored.value != refused and self._is_good(stored):
-                self._held = stored
-                if claimed:
-                    await self._tokens.release(self._row)
-                return stored
-            if claimed:
-                break
-            await self._sleep(POLL_SECONDS)
-        # A claim that never came free does no harm: a stable token may be fetched by two at once.
-        try:
-            fetched = await self._fetch(forced=forced and self._may_force())
-        except BaseException:
-            await self._tokens.release(self._row)
-            raise
-        await self._tokens.save(self._row, fetched)
-        self._held = fetched
-        return fetched
 
     def _may_force(self) -> bool:
         """Allow a forced refresh now and then: a plain one returns the very token just refused."""
@@ -155,15 +114,12 @@ class WechatClient:
         self._forced_at = now
         return True
 
-    def _is_good(self, token: SharedToken) -> bool:
-        return token.expires_at - EARLY > self._clock.now()
-
-    async def _fetch(self, *, forced: bool) -> SharedToken:
+    async def _fetch(self, wrong: bool) -> SharedToken:
         payload = {
             "grant_type": "client_credential",
             "appid": self._app_id,
             "secret": self._app_secret,
-            "force_refresh": forced,
+            "force_refresh": wrong and self._may_force(),
         }
         what = "stable_token"
         answer = await self._post("/cgi-bin/stable_token", payload, None, what)

@@ -1,7 +1,6 @@
 """One access token, shared by all processes, fetched by one of them at a time.
 
-The same way as in the WeChat client; here it stands apart because DingTalk has two tokens, one for
-each generation of its API. Used by `DingtalkClient`.
+Used by the clients of all channels; DingTalk has two, one for each generation of its API.
 """
 
 import asyncio
@@ -21,7 +20,8 @@ class TokenKeeper:
 
     Args:
         row: the token's name in the store.
-        fetch: asks the platform for a token.
+        fetch: asks the platform for a token; told whether the one before was refused as wrong, and
+            not only as too old, so that a platform that hands out one stable token renews it.
         sleep: waits between two looks at the store.
     """
 
@@ -29,7 +29,7 @@ class TokenKeeper:
         self,
         row: str,
         *,
-        fetch: Callable[[], Awaitable[SharedToken]],
+        fetch: Callable[[bool], Awaitable[SharedToken]],
         tokens: TokenStore,
         clock: Clock,
         sleep: Callable[[float], Awaitable[object]],
@@ -50,18 +50,19 @@ class TokenKeeper:
         async with self._lock:
             if self._held is not None and self._is_good(self._held):
                 return self._held.value
-            return (await self._obtain("")).value
+            return (await self._obtain("", wrong=False)).value
 
-    async def replace(self, refused: str) -> str:
+    async def replace(self, refused: str, *, wrong: bool = False) -> str:
         """Drop a token that the platform refused and return another one, if there is one."""
         async with self._lock:
             await self._tokens.drop(self._row, refused)
             if self._held is not None and self._held.value != refused:
                 return self._held.value
             self._held = None
-            return (await self._obtain(refused)).value
+            return (await self._obtain(refused, wrong=wrong)).value
 
-    async def _obtain(self, refused: str) -> SharedToken:
+    async def _obtain(self, refused: str, *, wrong: bool) -> SharedToken:
+        """Take the token from the row, or fetch it; only one process fetches at a time."""
         for _ in range(POLLS):
             claimed = await self._tokens.claim(self._row, seconds=CLAIM_SECONDS)
             stored = await self._tokens.read(self._row)
@@ -75,7 +76,7 @@ class TokenKeeper:
             await self._sleep(POLL_SECONDS)
         # A claim that never came free does no harm: two may hold the same token.
         try:
-            fetched = await self._fetch()
+            fetched = await self._fetch(wrong)
         except BaseException:
             await self._tokens.release(self._row)
             raise
