@@ -9,7 +9,7 @@ import errno
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -130,8 +130,9 @@ def load_settings(**overrides: object) -> Settings:
         ConfigInvalid: names every variable that is missing or wrong, never its value.
     """
     folder = Path(str(overrides.get("data_dir") or os.environ.get("XINQING_DATA_DIR") or "var"))
+    values: dict[str, Any] = {"_env_file": folder / ".env", **overrides}
     try:
-        settings = Settings(_env_file=folder / ".env", **overrides)  # type: ignore[call-arg, arg-type]  # made by pydantic
+        settings = Settings(**values)
     except ValidationError as error:
         raise ConfigInvalid("; ".join(_problems(error))) from None
     _check_accounts(settings)

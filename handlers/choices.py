@@ -16,7 +16,8 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return None
     if context.sender.pending_expired:
         return context.outcome("choices", "choices.expired")
-    entries = [str(item) for item in list(pending.get("entries", []))]  # type: ignore[call-overload]
+    offered = pending.get("entries")
+    entries = [str(item) for item in offered] if isinstance(offered, list) else []
     if not 1 <= number <= len(entries):
         return context.outcome("choices", "choices.out_of_range", count=len(entries))
     entry = context.services.answers.entry(entries[number - 1])

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from bot import logs
 from bot.app import DRAIN_SECONDS, create_app
@@ -60,7 +61,7 @@ def _run(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> 
     Raises:
         XinqingError: what kept the service from starting.
     """
-    state = server.config.app.state  # type: ignore[union-attr]  # the app is ours
+    state = cast(FastAPI, server.config.app).state
     try:
         server.run(sockets=sockets)
     except SystemExit:

@@ -53,6 +53,7 @@ class LoopConnection(aiosqlite.Connection):
         if not self._running or self._connection is None:
             raise ValueError("Connection closed")
         self._handed_over += 1
+        # aiosqlite leaves this method without types.
         found: T = await super()._execute(work)  # type: ignore[no-untyped-call]
         return found
 

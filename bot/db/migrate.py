@@ -6,12 +6,14 @@ into its children) and checked at the end.
 """
 
 from pathlib import Path
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import ConfigInvalid
 from bot.db.engine import Database
@@ -43,8 +45,7 @@ async def migrate(database: Database) -> None:
     """
     async with database.engine.connect() as connection:
         if database.is_sqlite:
-            raw = await connection.get_raw_connection()
-            await raw.driver_connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[union-attr]
+            await _foreign_keys(connection, "OFF")
         async with connection.begin():
             if not database.is_sqlite:
                 await connection.execute(
@@ -53,8 +54,13 @@ async def migrate(database: Database) -> None:
             await connection.run_sync(lambda c: command.upgrade(alembic_config(c), "head"))
             await connection.run_sync(_check_orphans)
         if database.is_sqlite:
-            raw = await connection.get_raw_connection()
-            await raw.driver_connection.execute("PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
+            await _foreign_keys(connection, "ON")
+
+
+async def _foreign_keys(connection: AsyncConnection, state: str) -> None:
+    """Switch SQLite's foreign keys, which works outside a transaction only."""
+    raw = await connection.get_raw_connection()
+    await cast(Any, raw.driver_connection).execute(f"PRAGMA foreign_keys={state}")
 
 
 def _check_orphans(connection: Connection) -> None:

@@ -23,19 +23,19 @@ async def rotate(database: Database) -> int:
         Undecipherable: a field can't be read with any key of the ring; nothing of its batch is
             changed.
     """
-    return sum([await _column(database, table, column) for table, column in _encrypted()])
+    return sum([await _column(database, *place) for place in _encrypted()])
 
 
-def _encrypted() -> Iterator[tuple[Table, "Column[str]"]]:
+def _encrypted() -> Iterator[tuple[Table, "Column[str]", str]]:
+    """Yield every encrypted column with the purpose that is bound into its values."""
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, EncryptedText | EncryptedJson):
-                yield table, column
+                yield table, column, column.type.purpose
 
 
-async def _column(database: Database, table: Table, column: "Column[str]") -> int:
+async def _column(database: Database, table: Table, column: "Column[str]", purpose: str) -> int:
     ring = installed()
-    purpose: str = column.type.purpose  # type: ignore[attr-defined]  # checked by _encrypted
     key = next(iter(table.primary_key.columns))
     raw = type_coerce(column, Text)
     changed = 0

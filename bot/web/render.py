@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -42,7 +43,7 @@ def reason(error: str) -> str:
 
 def error_words(phrase_key: str) -> Mapping[str, str]:
     """Return title and text of an error page."""
-    pages: Mapping[str, Mapping[str, str]] = labels()["error"]  # type: ignore[assignment]
+    pages = cast(Mapping[str, Mapping[str, str]], labels()["error"])
     return pages.get(phrase_key, pages["error.general"])
 
 

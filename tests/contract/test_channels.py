@@ -7,6 +7,7 @@ import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -87,8 +88,7 @@ def wechat_bench(mode: str) -> Bench:
 
 
 BENCHES: dict[str, Callable[[], Bench]] = {
-    f"wechat-{mode}": lambda mode=mode: wechat_bench(mode)  # type: ignore[misc]
-    for mode in ("plain", "compat", "safe")
+    f"wechat-{mode}": partial(wechat_bench, mode) for mode in ("plain", "compat", "safe")
 }
 
 
