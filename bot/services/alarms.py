@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.messages import Reply
 from bot.db.models import Alarm, Delivery
 from bot.db.models.delivery import ALERT
-from bot.jobs.table import enqueue
 from bot.services import audit
-from bot.services.alerts import TIER_RANK, AlertPolicy
+from bot.services.alerts import TIER_RANK, AlertPolicy, post
 
 log = structlog.get_logger(__name__)
 
@@ -68,30 +68,12 @@ async def _post(session: AsyncSession, policy: AlertPolicy, kind: str, now: date
         return
     top = max(TIER_RANK[target.tier] for target in policy.targets)
     url = f"{policy.desk_url.removesuffix('/desk')}/admin"
+    phrase = policy.phrases.get("alert.alarm")
+    words = Reply(phrase.format(url=url), "alarm", phrase.source)
     for target in policy.targets:
-        if TIER_RANK[target.tier] < top:
-            continue
-        phrase = policy.phrases.get("alert.alarm")
-        delivery = Delivery(
-            key=f"alarm:{kind}:{int(now.timestamp())}:{target.name}",
-            route=ALERT,
-            target=target.name,
-            kind="alarm",
-            source=f"{phrase.key}@{phrase.version}",
-            body=phrase.format(url=url),
-            created_at=now,
-        )
-        session.add(delivery)
-        await session.flush()
-        await enqueue(
-            session,
-            "alert.send",
-            {"delivery": delivery.id},
-            key=delivery.key,
-            now=now,
-            lane=f"alert:{target.name}",
-            prio=POST_PRIO,
-        )
+        if TIER_RANK[target.tier] == top:
+            key = f"alarm:{kind}:{int(now.timestamp())}:{target.name}"
+            await post(session, target, words, key=key, prio=POST_PRIO, now=now)
 
 
 async def open_alarms(session: AsyncSession) -> list[Alarm]:

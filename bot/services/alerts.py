@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.levels import rank
+from bot.core.messages import Reply
 from bot.core.phrases import PhraseBook
 from bot.db.models import Case, CaseEvent, Delivery
 from bot.db.models.delivery import ACCEPTED, ALERT, QUEUED, SENDING
@@ -58,26 +59,21 @@ async def raise_alerts(
     """Queue one alert per group for a step of a case's ladder and return how many.
 
     Args:
-        key: tells this round of the ladder from others; a second call with it changes nothing.
+        key: tells this step of this climb from all others.
     """
     waiting = max(0, int((now - case.raised_at).total_seconds() // 60))
-    text = policy.phrases.format(
-        "alert.drill" if case.drill else "alert.case",
-        case=case.id,
-        level=case.level,
-        minutes=waiting,
-        url=policy.desk_url,
-    )
+    phrase = policy.phrases.get("alert.drill" if case.drill else "alert.case")
+    text = phrase.format(case=case.id, level=case.level, minutes=waiting, url=policy.desk_url)
     targets = policy.called_at(step)
     for target in targets:
-        await _queue(
+        await post(
             session,
-            case,
-            target.name,
-            text,
+            target,
+            Reply(text, "alert", phrase.source),
             key=f"alert:{key}:{target.name}",
             prio=_prio(case, step),
             now=now,
+            case_id=case.id,
         )
     session.add(
         CaseEvent(case_id=case.id, at=now, kind="alerted", data={"step": step, "n": len(targets)})
@@ -89,10 +85,11 @@ async def raise_handoff(
     session: AsyncSession, policy: AlertPolicy, case: Case, *, now: datetime
 ) -> None:
     """Tell the nearest group once that a parent asks for a person."""
-    text = policy.phrases.format("alert.handoff", case=case.id, url=policy.desk_url)
+    phrase = policy.phrases.get("alert.handoff")
+    reply = Reply(phrase.format(case=case.id, url=policy.desk_url), "alert", phrase.source)
     for target in policy.called_at(0):
         key = f"handoff:{case.id}:{target.name}"
-        await _queue(session, case, target.name, text, key=key, prio=PLAIN, now=now)
+        await post(session, target, reply, key=key, prio=PLAIN, now=now, case_id=case.id)
 
 
 def _prio(case: Case, step: int) -> int:
@@ -101,24 +98,29 @@ def _prio(case: Case, step: int) -> int:
     return FIRST_HIGH if rank(case.level) >= rank("3") else FIRST
 
 
-async def _queue(
+async def post(
     session: AsyncSession,
-    case: Case,
-    target: str,
-    text: str,
+    target: AlertTarget,
+    words: Reply,
     *,
     key: str,
     prio: int,
     now: datetime,
+    case_id: int | None = None,
 ) -> None:
+    """Write one post to a group and queue the job that sends it.
+
+    Args:
+        key: unique among all deliveries; the job's key too.
+    """
     delivery = Delivery(
         key=key,
-        case_id=case.id,
+        case_id=case_id,
         route=ALERT,
-        target=target,
-        kind="alert",
-        source="alert.case@1",
-        body=text,
+        target=target.name,
+        kind=words.kind,
+        source=words.source,
+        body=words.text,
         state=QUEUED,
         created_at=now,
     )
@@ -130,7 +132,7 @@ async def _queue(
         {"delivery": delivery.id},
         key=key,
         now=now,
-        lane=f"alert:{target}",
+        lane=f"alert:{target.name}",
         prio=prio,
     )
 

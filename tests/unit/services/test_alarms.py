@@ -53,7 +53,7 @@ async def test_the_first_alarm_is_posted_to_the_top_without_details(
     await raise_one(any_database, subject="wechat/school1")
     (post,) = await posts(any_database)
     assert (post.target, post.route, post.case_id, post.contact_id) == ("d", "alert", None, None)
-    assert post.source == "alert.alarm@1"
+    assert post.source == "phrase:alert.alarm@1"
     assert "http://desk.example/admin" in post.body
     for detail in ("rules", "wechat", "school1", "规则"):
         assert detail not in post.body
