@@ -17,11 +17,12 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from bot.core.clock import epoch_ms, to_shanghai
 from bot.simulator.dingtalk_gateway import Gateway
+from bot.simulator.faults import broken_transport
 from bot.simulator.platform import FakePlatform, Fault
 
 BATCH, WORK_BATCH, DING_BATCH = 20, 100, 200
@@ -165,16 +166,9 @@ def _endpoint(
 
 
 def _broken(fault: Fault, *, is_v1: bool) -> Response:
-    if fault is Fault.TOO_MANY:
-        return PlainTextResponse("too many requests", 429, {"Retry-After": "30"})
-    if fault is Fault.DOWN:
-        return PlainTextResponse("service unavailable", 503)
-    if fault is Fault.HTML:
-        return HTMLResponse("<html><body>1111</body></html>")
-    if fault is Fault.TRUNCATED:
-        return Response('{"processQueryKey":"abc', media_type="application/json")
-    if fault is Fault.NOT_JSON:
-        return PlainTextResponse("ok")
+    broken = broken_transport(fault, cut='{"processQueryKey":"abc')
+    if broken is not None:
+        return broken
     if is_v1:
         busy = fault is Fault.BUSY
         return (

@@ -17,9 +17,10 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.simulator.faults import broken_transport
 from bot.simulator.platform import FakePlatform, Fault
 
 MAX_TEXT_BYTES = 2048
@@ -63,16 +64,9 @@ def _endpoint(state: FakePlatform, path: str, handler: Handler) -> Endpoint:
 
 
 def _broken(fault: Fault) -> Response:
-    if fault is Fault.TOO_MANY:
-        return PlainTextResponse("too many requests", 429, {"Retry-After": "30"})
-    if fault is Fault.DOWN:
-        return PlainTextResponse("service unavailable", 503)
-    if fault is Fault.HTML:
-        return HTMLResponse("<html><body>1111</body></html>")
-    if fault is Fault.TRUNCATED:
-        return Response('{"errcode":0,"errm', media_type="application/json")
-    if fault is Fault.NOT_JSON:
-        return PlainTextResponse("ok")
+    broken = broken_transport(fault, cut='{"errcode":0,"errm')
+    if broken is not None:
+        return broken
     codes = {Fault.TOKEN_INVALID: 40001, Fault.TOKEN_EXPIRED: 42001, Fault.BUSY: -1}
     return _code(codes[fault])
 
