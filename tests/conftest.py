@@ -8,28 +8,18 @@ import logging
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import structlog.testing
-from factories import SCENE
+from engines import needs_postgresql, postgresql_database
+from factories import NIGHT, SCENE
 from house import KEYS, PARENT, Home, Houses
-from sqlalchemy import URL, make_url, text
 
 from bot.core.clock import FixedClock
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
 from bot.db.migrate import migrate
-
-POSTGRESQL_URL = os.environ.get("XINQING_TEST_POSTGRESQL_URL", "")
-needs_postgresql = pytest.mark.skipif(
-    not POSTGRESQL_URL, reason="XINQING_TEST_POSTGRESQL_URL is not set"
-)
-# A Sunday, 23:40 in China: no school, no office, hardly any line open.
-NIGHT = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -81,23 +71,6 @@ async def database(migrated: Path, tmp_path: Path, ring: crypto.KeyRing) -> Asyn
     made = Database(make_engine(_copied(migrated, tmp_path), synchronous="NORMAL"))
     yield made
     await made.close()
-
-
-async def _outside(statement: str) -> None:
-    """Run a statement that takes no transaction, such as CREATE DATABASE."""
-    engine = make_engine(POSTGRESQL_URL).execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
-
-
-@contextmanager
-def postgresql_database(template: str = "template0") -> Iterator[URL]:
-    """Make a PostgreSQL database of its own, dropped at the end."""
-    name = f"xinqing_{uuid4().hex[:12]}"
-    asyncio.run(_outside(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-    yield make_url(POSTGRESQL_URL).set(database=name)
-    asyncio.run(_outside(f'DROP DATABASE "{name}" WITH (FORCE)'))
 
 
 @pytest.fixture(scope="session")

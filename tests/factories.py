@@ -5,7 +5,7 @@ Each takes an open transaction and returns the stored row. Moments come from the
 
 import itertools
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,8 @@ from bot.services import places
 
 _numbers = itertools.count(1)
 
+# A Sunday, 23:40 in China: no school, no office, hardly any line open.
+NIGHT = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 ACCOUNT = "school1"
 SCENE = "class-302"
 

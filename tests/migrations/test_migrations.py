@@ -8,7 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from conftest import needs_postgresql, postgresql_database
+from engines import needs_postgresql, postgresql_database
 from sqlalchemy import Connection, inspect, text
 
 import bot.db.models  # noqa: F401  # fills the metadata

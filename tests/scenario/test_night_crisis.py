@@ -5,8 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import NIGHT
-from factories import make_shift
+from factories import NIGHT, make_shift
 from house import (
     CALM,
     DANGER,

@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 import pytest
-from conftest import needs_postgresql
+from engines import needs_postgresql
 from factories import incoming
 from fakes import HOMEWORK
 from house import DANGER, PARENT, URGENT, WORRY, Home, Houses
