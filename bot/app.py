@@ -22,11 +22,13 @@ from starlette.routing import Mount, Route
 from bot import __version__
 from bot.db.migrate import current_revision, newest_revision
 from bot.db.opening import open_database, unreadable_column
+from bot.simulator.dingtalk_server import make_fake_dingtalk
 from bot.simulator.wechat_server import make_fake_wechat
-from bot.upkeep import prepare, sweep_forever
+from bot.upkeep import prepare, sweep_forever, watch_streams
 from bot.web import routes as pages
 from bot.web.errors import exception_handlers
-from bot.wiring import SIMULATOR_PATH, House
+from bot.wiring import House
+from bot.wiring.channels import DINGTALK_PATH, WECHAT_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +60,9 @@ def create_app(house: House) -> FastAPI:
         ]
     )
     if house.platform is not None:
-        app.router.routes.append(Mount(SIMULATOR_PATH, make_fake_wechat(house.platform)))
+        app.router.routes.append(Mount(WECHAT_PATH, make_fake_wechat(house.platform)))
+    if house.dingtalk is not None:
+        app.router.routes.append(Mount(DINGTALK_PATH, make_fake_dingtalk(house.dingtalk)))
     app.router.routes.extend(pages.build(house.services))
     return app
 
@@ -74,7 +78,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.failure = error
         await house.close()
         raise
-    tasks = [asyncio.create_task(sweep_forever(house), name="sweep")]
+    tasks = [
+        asyncio.create_task(sweep_forever(house), name="sweep"),
+        asyncio.create_task(watch_streams(house), name="streams"),
+        *(
+            asyncio.create_task(stream.run(), name=f"stream-{robot}")
+            for robot, stream in house.streams.items()
+        ),
+    ]
     if house.settings.worker_inside:
         tasks.append(asyncio.create_task(house.worker.run(), name="worker"))
     app.state.tasks = tasks
@@ -82,6 +93,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        # First what brings new messages in, then what handles them, then what sends.
+        await asyncio.gather(*(stream.stop() for stream in house.streams.values()))
+        await house.reception.finish(DRAIN_SECONDS)
         await house.worker.stop(DRAIN_SECONDS)
         await house.handover.flush()
         for task in tasks:
@@ -113,6 +127,8 @@ async def _ready(request: Request) -> Response:
     checks["index"] = house.services.answers.retriever.degraded or "ok"
     if house.settings.worker_inside:
         checks["worker"] = "ok" if house.worker.healthy() else "not running"
+    for robot, stream in house.streams.items():
+        checks[f"stream {robot}"] = "ok" if stream.connected else "not connected"
     # A broken index or rules file degrades the service; it still takes every message.
     vital = ("database", "keys", "worker")
     ready = all(checks.get(name, "ok") == "ok" for name in vital) and screen.rules is not None

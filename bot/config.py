@@ -55,6 +55,44 @@ class WechatAccount(BaseModel):
     )
 
 
+class DingtalkRobot(BaseModel):
+    """One DingTalk enterprise robot (`XINQING_DINGTALK__<ROBOT>__…`)."""
+
+    app_key: str = Field(min_length=1, description="Client ID (AppKey) from the console")
+    app_secret: RequiredSecret = Field(
+        description="Client Secret (AppSecret); for tokens and callbacks' signatures"
+    )
+    robot_code: str = Field(min_length=1, description="RobotCode from the robot's page")
+    robot_name: str = Field(
+        default="", description="what the robot is called, to take `@name` off the words"
+    )
+    agent_id: int = Field(
+        default=0, ge=0, description="AgentId; needed for work notifications, 0: none are sent"
+    )
+    stream: bool = Field(
+        default=True, description="receive over Stream; False: HTTP callbacks only"
+    )
+    token: SecretStr = Field(
+        default=SecretStr(""), description="token of the event subscription over HTTP"
+    )
+    aes_key: SecretStr = Field(
+        default=SecretStr(""), description="AES key of the event subscription, 43 characters"
+    )
+    previous_aes_key: SecretStr = Field(
+        default=SecretStr(""), description="the key before, while the platform changes over"
+    )
+    api_base: str = Field(
+        default="https://api.dingtalk.com", description="address of the platform's API"
+    )
+    oapi_base: str = Field(
+        default="https://oapi.dingtalk.com",
+        description="address of the older API; return addresses must lie there",
+    )
+    freshness_seconds: int = Field(
+        default=300, ge=1, description="how far an HTTP callback's time may be from ours"
+    )
+
+
 class AlertChannel(BaseModel):
     """One group webhook that wakes the people on duty (`XINQING_ALERT__<NAME>__…`)."""
 
@@ -113,6 +151,9 @@ class Settings(BaseSettings):
     wechat: dict[str, WechatAccount] = Field(
         default_factory=dict, description="WeChat service accounts by name"
     )
+    dingtalk: dict[str, DingtalkRobot] = Field(
+        default_factory=dict, description="DingTalk robots by name"
+    )
     alert: dict[str, AlertChannel] = Field(
         default_factory=dict, description="group webhooks by name"
     )
@@ -136,6 +177,7 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         raise ConfigInvalid("; ".join(_problems(error))) from None
     _check_accounts(settings)
+    _check_robots(settings)
     return settings
 
 
@@ -176,6 +218,23 @@ def _check_accounts(settings: Settings) -> None:
                     f"XINQING_WECHAT__{name.upper()}__{field}: needs 43 characters, letters and "
                     "digits; copy the EncodingAESKey from the platform's console again"
                 )
+
+
+def _check_robots(settings: Settings) -> None:
+    for name, robot in settings.dingtalk.items():
+        prefix = f"XINQING_DINGTALK__{name.upper()}__"
+        keys = {
+            "AES_KEY": robot.aes_key.get_secret_value(),
+            "PREVIOUS_AES_KEY": robot.previous_aes_key.get_secret_value(),
+        }
+        for field, key in keys.items():
+            if key and not _is_aes_key(key):
+                raise ConfigInvalid(
+                    f"{prefix}{field}: needs 43 characters, letters and digits; copy the key of "
+                    "the event subscription from the console again"
+                )
+        if bool(keys["AES_KEY"]) != bool(robot.token.get_secret_value()):
+            raise ConfigInvalid(f"{prefix}TOKEN and {prefix}AES_KEY: set both or neither")
 
 
 def _is_aes_key(key: str) -> bool:

@@ -4,6 +4,7 @@ Called by `bot.app` and by `xinqing work`.
 """
 
 import asyncio
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -18,8 +19,14 @@ SWEEP_SECONDS = 5.0
 NIGHTLY = "30 3 * * *"
 # 20 a minute is the platforms' limit for a group robot: 5 at once and 15 a minute keep below it.
 ALERT_LANE = {"per_second": 0.25, "burst": 5}
-# WeChat gives no limit a second for customer messages; this keeps a burst from hurting the box.
-CHANNEL_LANE = {"per_second": 50.0, "burst": 50}
+# WeChat gives no limit a second for customer messages: this keeps a burst from hurting the box.
+# DingTalk takes 20 calls a second for an app and interface.
+CHANNEL_LANES = {
+    "wechat": {"per_second": 50.0, "burst": 50},
+    "dingtalk": {"per_second": 15.0, "burst": 5},
+}
+STREAM_LOOK_SECONDS = 10.0
+STREAM_DOWN = timedelta(minutes=2)
 
 
 async def prepare(house: House) -> None:
@@ -38,8 +45,8 @@ async def prepare(house: House) -> None:
             await ensure_lane(
                 session,
                 f"{channel}:{account}",
-                per_second=float(CHANNEL_LANE["per_second"]),
-                burst=int(CHANNEL_LANE["burst"]),
+                per_second=float(CHANNEL_LANES[channel]["per_second"]),
+                burst=int(CHANNEL_LANES[channel]["burst"]),
             )
         await ensure_schedule(
             session,
@@ -67,3 +74,25 @@ async def sweep_forever(house: House) -> None:
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def watch_streams(house: House) -> None:
+    """Raise an alarm for a Stream connection that has been down for some minutes."""
+    down: dict[str, datetime] = {}
+    while house.streams:
+        await look_at_streams(house, down)
+        await asyncio.sleep(STREAM_LOOK_SECONDS)
+
+
+async def look_at_streams(house: House, down: dict[str, datetime]) -> None:
+    """Look once.
+
+    Args:
+        down: since when each robot has been without a connection; kept between two looks.
+    """
+    now = house.services.clock.now()
+    for robot, stream in house.streams.items():
+        if stream.connected:
+            down.pop(robot, None)
+        elif now - down.setdefault(robot, now) >= STREAM_DOWN:
+            await house.trouble.alarm("stream_down", ("dingtalk", robot))

@@ -1,8 +1,9 @@
 """Handlers, one file per kind of message; the first that returns an outcome has answered.
 
-The order is the rule: danger comes before everything else; "stop", "delete" and "talk to a person"
-always work; then a conversation that a person holds is left to that person; and what is no wording
-of the parent's own (a pin, a link) is no question.
+The order is the rule: danger comes before everything else; what was written in a group goes no
+further than `groups`; "stop", "delete" and "talk to a person" always work; then a conversation that
+a person holds is left to that person; and what is no wording of the parent's own (a pin, a link) is
+no question.
 """
 
 from types import ModuleType
@@ -16,6 +17,7 @@ from handlers import (
     fallback,
     feedback,
     follow,
+    groups,
     handoff,
     held,
     media,
@@ -28,6 +30,7 @@ from handlers import (
 
 HANDLERS: tuple[ModuleType, ...] = (
     risk,
+    groups,
     handoff,
     stop,
     erasure,

@@ -10,6 +10,6 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what is written while a high case is fresh."""
-    if message.group is not None or not message.text or not wanted(context):
+    if not message.text or not wanted(context):
         return None
     return Outcome("attention", (crisis_again(context),), detail={"kind": "risk"})

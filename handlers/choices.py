@@ -8,7 +8,7 @@ from bot.services.replies import answer
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Give the entry whose number was chosen."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     pending = context.sender.pending
     number = bare_number(message.text)

@@ -13,7 +13,7 @@ from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what is said about consent."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     if means("who_reads", message.text):
         return context.outcome("consents", "privacy.who_reads")

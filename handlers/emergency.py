@@ -19,7 +19,7 @@ LONGEST = 60
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Take an emergency contact in one sentence."""
-    if message.group is not None or not message.text or not spoken(message.kind):
+    if not message.text or not spoken(message.kind):
         return None
     forget = context.remember(None, timedelta())
     asked = context.sender.pending.get("kind") == "emergency" and not context.sender.pending_expired

@@ -15,7 +15,7 @@ VALID = timedelta(minutes=30)
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer the wish to have data erased."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     if means("erase", message.text):
         return context.outcome("erasure", "delete.confirm", context.remember(dict(ASKED), VALID))

@@ -12,7 +12,7 @@ from bot.services.remembered import ANSWER_VALID, answer_given
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Continue with, or judge, the answer before."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     if means("more", message.text):
         return _more(context)

@@ -12,7 +12,7 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Hand a conversation to a person when that is asked for."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     words = message.scene if message.kind is Kind.MENU else message.text
     if not means("handoff", words):

@@ -11,7 +11,7 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Keep still while a person is at it; say whose turn it is when nobody has answered."""
-    if not context.sender.held or message.group is not None:
+    if not context.sender.held:
         return None
     if context.sender.attended:
         return Outcome("held", detail={"kind": "person"})

@@ -15,6 +15,7 @@ PHRASES = {
     Kind.FILE: "media.file",
     Kind.LOCATION: "media.location",
     Kind.LINK: "media.link",
+    Kind.UNREADABLE: "media.unreadable",
     Kind.OTHER: "media.unsupported",
 }
 # Their words (an address, a title) are not what the parent asks.
@@ -24,7 +25,7 @@ WORDLESS = frozenset({Kind.LOCATION, Kind.LINK, Kind.FILE})
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what can't be read as words."""
     key = PHRASES.get(message.kind)
-    if key is None or message.group is not None:
+    if key is None:
         return None
     if message.text and message.kind not in WORDLESS:
         return None

@@ -12,8 +12,6 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Promise no secrecy, and don't let "only joking" close anything."""
-    if message.group is not None:
-        return None
     if means("secrecy", message.text):
         return context.outcome("reassurance", "abstain.secrecy")
     if not means("retracted", message.text):

@@ -1,22 +1,23 @@
-"""Danger: the fixed crisis reply in a 1:1 conversation, one neutral line in a group.
+"""Danger: the fixed crisis reply 1:1, and one neutral line where it was said in a group.
 
 The case was opened and people called when the message was stored; here only words are chosen.
 """
 
+import dataclasses
 from typing import cast
 
 from bot.core.crisis import Level, compose, family_of, speaker_of
 from bot.core.messages import Outcome, Reply
 from bot.services.attention import crisis_again
+from bot.services.group import neutral_line
 from bot.services.handling import Context, StoredMessage
-from bot.services.wording import constant_numbers
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer a dangerous message."""
     danger = context.danger
     if message.group is not None:
-        return await _in_group(context, message)
+        return _in_group(context, message)
     if danger.failed:
         reply = context.say("fallback.screen_failed", kind="risk")
         return Outcome("risk", (reply,), detail={"kind": "risk"})
@@ -50,19 +51,13 @@ def _crisis(context: Context) -> Reply:
     return Reply(reply.text, "risk", reply.source)
 
 
-async def _in_group(context: Context, message: StoredMessage) -> Outcome | None:
-    """Give one and the same neutral line for danger and for the private topics, nothing more."""
-    services = context.services
-    private = context.danger.escalated or context.danger.failed
-    if not private and message.text:
-        private = await services.answers.private_topic(message.text)
-    if not private:
+def _in_group(context: Context, message: StoredMessage) -> Outcome | None:
+    """Say the neutral line in the group; the crisis reply goes to the person alone, if it can."""
+    danger = context.danger
+    if not danger.escalated and not danger.failed:
         return None
-    if services.public_url:
-        invite = services.phrases.format("group.invite_link", link=services.public_url)
-    else:
-        invite = services.phrases.format("group.invite_direct")
-    book = services.lines.book
-    numbers = constant_numbers(services.phrases, book, context.sender.region)
-    reply = context.say("group.neutral", fields={"invite": invite, "numbers": numbers})
-    return Outcome("risk", (reply,), detail={"kind": "group"})
+    replies = [neutral_line(context, message)]
+    alone = danger.escalated and not danger.failed and context.sender.reachable
+    if alone and not _left_to_person(context):
+        replies.append(dataclasses.replace(_crisis(context), private=True))
+    return Outcome("risk", tuple(replies), detail={"kind": "group"})

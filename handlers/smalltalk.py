@@ -8,7 +8,7 @@ from bot.services.handling import Context, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer what is no question."""
-    if not message.text.strip() or message.group is not None:
+    if not message.text.strip():
         return None
     key = smalltalk_phrase(message.text) or _fixed(message.text)
     if key is None and context.services.answers.smalltalk(message.text):

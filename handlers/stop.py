@@ -13,7 +13,7 @@ from bot.services.handling import Context, Effect, StoredMessage
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Stop or resume what is sent unasked."""
-    if message.group is not None or not spoken(message.kind):
+    if not spoken(message.kind):
         return None
     if means("stop", message.text):
         if context.sender.stopped:

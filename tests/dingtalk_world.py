@@ -14,6 +14,7 @@ from bot.channels.dingtalk.channel import DingtalkChannel
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.http import make_http
 from bot.core.clock import FixedClock
+from bot.core.messages import IncomingMessage, ReplyTo
 from bot.core.ports import CallbackRequest
 from bot.services.tokens import MemoryTokens
 from bot.simulator.dingtalk_driver import DingtalkCredentials, DingtalkDriver, PreparedPost
@@ -102,6 +103,11 @@ class World:
 def as_request(prepared: PreparedPost) -> CallbackRequest:
     query = parse_qs(urlsplit(prepared.url).query, keep_blank_values=True)
     return CallbackRequest(query, prepared.headers, prepared.body)
+
+
+def reply_to(message: IncomingMessage) -> ReplyTo:
+    """Return where a message is answered."""
+    return ReplyTo(message.sender, message.group, message.return_address, message.return_until)
 
 
 def payload(name: str) -> dict[str, Any]:

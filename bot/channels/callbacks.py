@@ -5,10 +5,7 @@ Whatever goes wrong after storing, the platform gets an acknowledgement and the 
 the inbox for the sweep.
 """
 
-import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import structlog
 from starlette.requests import Request
@@ -16,21 +13,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.channels.handover import Handover
+from bot.channels.reception import Reception
+from bot.channels.trouble import Trouble
 from bot.core.errors import CallbackMalformed, CallbackRejected, CallbackTooLarge
 from bot.core.messages import IncomingMessage, Receipt
 from bot.core.ports import CallbackAnswer, CallbackRequest, Channel
-from bot.pipeline.inbox import Inbox
-from bot.pipeline.router import Routed, Router
-from bot.pipeline.slot import PassiveSlot, wait
-from bot.services import alarms, figures
-from bot.services.container import Services
+from bot.pipeline.router import Routed
+from bot.services import figures
 
 log = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
-# Who floods the route with large or unreadable bodies is refused each time, but writes one alarm
-# row a minute.
-ALARM_PAUSE = timedelta(minutes=1)
 
 
 class Callbacks:
@@ -38,19 +31,15 @@ class Callbacks:
 
     def __init__(
         self,
-        services: Services,
-        inbox: Inbox,
-        router: Router,
+        reception: Reception,
         channels: Mapping[tuple[str, str], Channel],
         handover: Handover,
+        trouble: Trouble,
     ) -> None:
-        self._services = services
-        self._inbox = inbox
-        self._router = router
+        self._reception = reception
         self._channels = channels
         self._handover = handover
-        self._running: dict[int, asyncio.Task[Routed]] = {}
-        self._alarmed: dict[tuple[str, ...], datetime] = {}
+        self._trouble = trouble
 
     def routes(self) -> list[Route]:
         """Return the routes of all channels."""
@@ -70,7 +59,7 @@ class Callbacks:
             incoming = channel.parse(callback)
         except CallbackTooLarge:
             figures.REFUSED.labels("413").inc()
-            await self._alarm("callback_too_large", account)
+            await self._trouble.alarm("callback_too_large", account)
             return PlainTextResponse("", status_code=413)
         except (CallbackRejected, CallbackMalformed) as error:
             figures.REFUSED.labels(str(error.status)).inc()
@@ -83,7 +72,7 @@ class Callbacks:
             )
             if isinstance(error, CallbackMalformed):
                 # Authentic, so the platform has a message that nobody here has seen.
-                await self._alarm("callback_unreadable", account)
+                await self._trouble.alarm("callback_unreadable", account)
             return PlainTextResponse("", status_code=error.status)
         return await self._handle(channel, callback, incoming)
 
@@ -101,27 +90,11 @@ class Callbacks:
             query.setdefault(name, []).append(value)
         return CallbackRequest(query, dict(request.headers), bytes(body))
 
-    async def _alarm(self, kind: str, account: tuple[str, str]) -> None:
-        now = self._services.clock.now()
-        last = self._alarmed.get((kind, *account), datetime.min.replace(tzinfo=UTC))
-        if now - last < ALARM_PAUSE:
-            return
-        self._alarmed[kind, *account] = now
-        services = self._services
-        try:
-            async with services.database.write() as session:
-                await alarms.raise_alarm(
-                    session, kind, now=now, subject="/".join(account), policy=services.policy
-                )
-        except Exception as error:
-            # The refusal counts; with the database down the log has to do.
-            log.error("alarm_failed", alarm=kind, error=type(error).__name__)
-
     async def _handle(
         self, channel: Channel, callback: CallbackRequest, incoming: IncomingMessage
     ) -> Response:
         try:
-            receipt = await self._inbox.accept(incoming)
+            receipt = await self._reception.accept(incoming)
         except Exception as error:
             # Not stored: no acknowledgement, so that the platform sends it again.
             log.error("accept_failed", error=type(error).__name__)
@@ -138,25 +111,10 @@ class Callbacks:
         return response
 
     async def _answer(self, channel: Channel, receipt: Receipt) -> Routed | None:
-        if not receipt.answerable:
-            return None
-        running = self._running.get(receipt.message_id)
-        if running is not None:
-            # The platform's retry while the first try is still being worked on.
-            done, _ = await asyncio.wait({running}, timeout=channel.passive_seconds)
-            return running.result() if done else None
-        slot = PassiveSlot()
-        task = asyncio.create_task(self._router.route(receipt.message_id, receipt.contact_id, slot))
-        self._running[receipt.message_id] = task
-        task.add_done_callback(partial(self._finished, receipt.message_id))
-        return await wait(task, slot, channel.passive_seconds)
-
-    def _finished(self, message_id: int, task: asyncio.Task[Routed]) -> None:
-        self._running.pop(message_id, None)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            # Whoever waited may have left by now; the sweep routes the message again.
-            log.error("route_failed", message=message_id, error=type(error).__name__)
+        if channel.answers_inside:
+            return await self._reception.answer(receipt, channel.passive_seconds)
+        self._reception.start(receipt)
+        return None
 
 
 def _response(answer: CallbackAnswer) -> Response:

@@ -87,6 +87,8 @@ def _uvicorn(settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         proxy_headers=False,
+        # The fake DingTalk speaks Stream; `websockets` itself is there anyway, for the client.
+        ws="websockets-sansio",
     )
 
 

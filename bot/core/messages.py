@@ -12,7 +12,10 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What a person sent, as far as handlers care."""
+    """What a person sent, as far as handlers care.
+
+    `UNREADABLE`: the platform kept the words back (DingTalk, once the month's quota is used up).
+    """
 
     TEXT = "text"
     VOICE = "voice"
@@ -26,6 +29,7 @@ class Kind(StrEnum):
     SCAN = "scan"
     MENU = "menu"
     RECEIPT = "receipt"
+    UNREADABLE = "unreadable"
     OTHER = "other"
 
 
@@ -46,6 +50,8 @@ class IncomingMessage:
         group: the platform's conversation id when written in a group, else None.
         recipient: our own id on the platform (`gh_…`), needed for a passive reply.
         stale: correctly signed, but older or newer than the freshness window.
+        outside: not of our organisation, so that only `return_address` leads back to this person.
+        return_address: where this very message can be answered until `return_until`; a secret.
         extra: further platform fields that a handler may need; never personal text.
     """
 
@@ -61,6 +67,9 @@ class IncomingMessage:
     group: str | None = None
     recipient: str = ""
     stale: bool = False
+    outside: bool = False
+    return_address: str = ""
+    return_until: datetime | None = None
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,11 +81,30 @@ class Reply:
         text: reviewed words, at most 2,048 UTF-8 bytes.
         kind: `answer`, `choices`, `abstain`, `smalltalk`, `risk`, `notice`, `person`, `service`.
         source: phrase key or entry id, with version (`entry:T06-01@1`, `crisis:self_harm…@1`).
+        private: to the person 1:1, even when the message was written in a group.
     """
 
     text: str
     kind: str
     source: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """Where a reply goes.
+
+    Args:
+        person: the platform's id of the person.
+        group: the platform's conversation id for a reply in a group, else None.
+        address: the return address of the message that is answered, empty for none.
+        until: when that address ends.
+    """
+
+    person: str
+    group: str | None = None
+    address: str = field(default="", repr=False)
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

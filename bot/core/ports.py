@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.core.messages import IncomingMessage, Reply
+from bot.core.messages import IncomingMessage, Reply, ReplyTo
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,15 @@ class SendResult:
 
 
 class Channel(Protocol):
-    """One account on one platform. It translates and does nothing else."""
+    """One account on one platform. It translates and does nothing else.
+
+    `answers_inside`: words may leave in the callback's answer, within `passive_seconds`.
+    """
 
     name: str
     account: str
     passive_seconds: float
+    answers_inside: bool
 
     def verify(self, request: CallbackRequest) -> CallbackAnswer:
         """Answer the platform's address check.
@@ -72,11 +76,10 @@ class Channel(Protocol):
         """Return the answer to the callback: the reply, or the bare acknowledgement for None."""
         ...
 
-    async def send(self, recipient: str, text: str, *, key: str) -> SendResult:
-        """Send words to a person outside the callback.
+    async def send(self, to: ReplyTo, text: str, *, key: str) -> SendResult:
+        """Send words to a person, or into a group, outside the callback.
 
         Args:
-            recipient: the platform's id of the person.
             text: at most 2,048 UTF-8 bytes.
             key: the delivery's own key, for platforms that take an idempotency key.
 

@@ -10,13 +10,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.messages import ReplyTo
 from bot.core.ports import AlertSender, Channel
 from bot.db.models import Contact, Delivery, Message
 from bot.db.models.delivery import ACCEPTED, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
 from bot.jobs.registry import JobRegistry, JobRun
 from bot.pipeline.router import Router
-from bot.services import deliveries, ladder, live, places, wording
+from bot.services import contacts, deliveries, ladder, live, places, wording
 from bot.services.container import Services
 
 log = structlog.get_logger(__name__)
@@ -64,10 +65,17 @@ class Deliverer:
         channel = self._channels.get((contact.channel, contact.account))
         if channel is None:
             raise Bury("no such account")
-        if not deliveries.window_open(contact, self._services.clock.now()):
+        now = self._services.clock.now()
+        if delivery.group is None and not contacts.can_write(contact, now):
             raise Bury("window_closed")
-        result = await channel.send(contact.external_id, delivery.body, key=delivery.key)
+        to = await self._reply_to(contact, delivery.group, now)
+        result = await channel.send(to, delivery.body, key=delivery.key)
         return self._receipt(delivery.id, result.receipt)
+
+    async def _reply_to(self, contact: Contact, group: str | None, now: datetime) -> ReplyTo:
+        async with self._services.database.read() as session:
+            address, until = await contacts.return_address(session, contact.id, group, now=now)
+        return ReplyTo(contact.external_id, group, address, until)
 
     async def send_alert(self, job: JobRun) -> Acknowledge | None:
         """Post one alert to its group."""
@@ -124,7 +132,7 @@ class Deliverer:
         contact = await session.get_one(Contact, job.payload["contact"])
         services = self._services
         now = services.clock.now()
-        if not deliveries.window_open(contact, now):
+        if not contacts.can_write(contact, now):
             return
         place = await places.get(session, contact.place_id)
         reply = wording.say(

@@ -36,7 +36,7 @@ MEMORY_TURNS = 10
 MEMORY_MESSAGES = 40
 COLLISIONS = 5
 UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
-MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE})
+MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE, Kind.UNREADABLE})
 
 # Built once: these two run for every message.
 _KNOWN = select(Message.id, Message.contact_id, Message.level, Message.answerable).where(
@@ -199,6 +199,8 @@ class Inbox:
                 media_id=incoming.media_id,
                 scene=incoming.scene[:128],
                 group=incoming.group,
+                return_address=incoming.return_address or None,
+                return_until=incoming.return_until,
                 sent_at=incoming.sent_at,
                 received_at=now,
                 answerable=not incoming.stale and incoming.kind not in UNANSWERED,
@@ -212,6 +214,14 @@ class Inbox:
         )
         message = (await session.execute(statement)).scalar_one_or_none()
         if message is not None:
+            if incoming.kind is Kind.UNREADABLE:
+                await alarms.raise_alarm(
+                    session,
+                    "quota_exhausted",
+                    now=now,
+                    subject=f"{incoming.channel}/{incoming.account}",
+                    policy=self._policy,
+                )
             session.add(_assessment(message, screened, now))
             if screened.failed:
                 figures.SCREEN_FAILURES.inc()

@@ -146,6 +146,7 @@ class Router:
                     key=f"message:{message.id}:{number}",
                     now=now,
                     passive=passive and number == 0,
+                    group=None if reply.private else message.group,
                     message_id=message.id,
                     delay=number * GAP,
                 )

@@ -72,9 +72,8 @@ class Answers:
     def _known(self, hit: Hit) -> bool:
         return self.entry(hit.entry) is not None
 
-    async def private_topic(self, text: str) -> bool:
-        """Say whether a text is about a topic that is not talked about in a group (DESIGN §3)."""
-        decision = await self.ask(text)
+    def is_private(self, decision: Decision) -> bool:
+        """Say whether a question's topic is not talked about in a group (DESIGN §3)."""
         return any(
             self.handbook.entries[hit.entry].topic in PRIVATE_TOPICS for hit in decision.candidates
         )

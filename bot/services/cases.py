@@ -16,7 +16,7 @@ from bot.core.levels import ESCALATED, highest, rank
 from bot.db.models import Case, CaseEvent, Contact, Message
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
 from bot.jobs.table import enqueue
-from bot.services import ladder, places, roster, routing
+from bot.services import contacts, ladder, places, roster, routing
 from bot.services.alerts import AlertPolicy
 from bot.services.live import publish
 from bot.services.screening import Screened
@@ -152,7 +152,7 @@ async def _open(
         state=OPEN,
         tier=place.kind if place else "district",
         step=0,
-        phone_now=bool(message and message.group),
+        phone_now=bool(message) and not contacts.can_write(contact, now),
         uncovered=False,
         drill=drill,
         opened_at=now,
@@ -171,6 +171,7 @@ async def _raise(
     await ladder.stop(session, case.id, now=now)
     case.level = highest((case.level, cause.level))
     case.raised_at = now
+    case.phone_now = case.phone_now or not contacts.can_write(contact, now)
     _describe(case, cause)
     place = await routing.desk_place(
         session,

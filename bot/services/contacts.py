@@ -1,8 +1,10 @@
 """Contacts: find or make the person behind a callback, and keep the platform's sending window.
 
 WeChat lets a service account send 5 messages within 48 hours of what a person wrote, and 3 within
-a minute of a menu click, a scan or a subscription.
-Source: developers.weixin.qq.com, Customer_Service_Messages.
+a minute of a menu click, a scan or a subscription. DingTalk's robot may write to a member of its
+organisation at any time; to others only through the address that came with their last 1:1 message.
+Source: developers.weixin.qq.com, Customer_Service_Messages; open.dingtalk.com,
+`chatbots-send-one-on-one-chat-messages-in-batches`.
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +13,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import IncomingMessage, Kind
-from bot.db.models import Contact, Place
+from bot.db.models import Contact, Message, Place
 
 _WRITTEN = frozenset(
     {Kind.TEXT, Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE, Kind.LOCATION, Kind.LINK}
@@ -19,6 +21,8 @@ _WRITTEN = frozenset(
 _TOUCHED = frozenset({Kind.FOLLOW, Kind.SCAN, Kind.MENU})
 WRITTEN_WINDOW = (timedelta(hours=48), 5)
 TOUCHED_WINDOW = (timedelta(minutes=1), 3)
+# A contact's `window_limit` on a platform that does not count.
+UNCOUNTED = -1
 # Built once: putting a query together costs more than running it, and this one runs every time.
 _FIND = select(Contact).where(
     Contact.channel == bindparam("channel"),
@@ -54,14 +58,24 @@ async def meet(session: AsyncSession, message: IncomingMessage, now: datetime) -
     elif message.kind is not Kind.RECEIPT:
         contact.following = True
         contact.last_incoming_at = now
-        open_window(contact, message.kind, now)
+        _open_window(contact, message, now)
     if message.scene:
         await bind_scene(session, contact, message.scene)
     return contact
 
 
-def open_window(contact: Contact, kind: Kind, now: datetime) -> None:
-    """Renew the sending window; a click never shortens the one that words have opened."""
+def _open_window(contact: Contact, message: IncomingMessage, now: datetime) -> None:
+    if message.channel == "wechat":
+        if message.group is None:
+            open_wechat_window(contact, message.kind, now)
+    elif not message.outside:
+        contact.window_until, contact.window_limit = None, UNCOUNTED
+    elif message.group is None and message.return_until is not None:
+        contact.window_until, contact.window_limit = message.return_until, UNCOUNTED
+
+
+def open_wechat_window(contact: Contact, kind: Kind, now: datetime) -> None:
+    """Renew WeChat's window; a click never shortens the one that words have opened."""
     if kind in _WRITTEN:
         length, limit = WRITTEN_WINDOW
     elif kind in _TOUCHED:
@@ -75,11 +89,39 @@ def open_window(contact: Contact, kind: Kind, now: datetime) -> None:
     contact.window_used = 0
 
 
-def budget_left(contact: Contact, now: datetime) -> int:
-    """Return how many messages may still be sent to a contact outside a callback."""
-    if not contact.following or contact.window_until is None or contact.window_until <= now:
+def budget_left(contact: Contact, now: datetime) -> int | None:
+    """Return how many messages may still be sent 1:1 outside a callback; None: not counted."""
+    uncounted = contact.window_limit == UNCOUNTED
+    if not contact.following:
         return 0
-    return max(0, contact.window_limit - contact.window_used)
+    if contact.window_until is None:
+        return None if uncounted else 0
+    if contact.window_until <= now:
+        return 0
+    return None if uncounted else max(0, contact.window_limit - contact.window_used)
+
+
+def can_write(contact: Contact, now: datetime) -> bool:
+    """Say whether the platform would take a 1:1 message to this contact now."""
+    return budget_left(contact, now) != 0
+
+
+async def return_address(
+    session: AsyncSession, contact_id: int, group: str | None, *, now: datetime
+) -> tuple[str, datetime | None]:
+    """Return the newest address at which a contact can still be answered, 1:1 or in a group."""
+    found = await session.execute(
+        select(Message.return_address, Message.return_until)
+        .where(
+            Message.contact_id == contact_id,
+            Message.group == group,
+            Message.return_until > now,
+        )
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+    row = found.first()
+    return (row[0] or "", row[1]) if row else ("", None)
 
 
 async def bind_scene(session: AsyncSession, contact: Contact, scene: str) -> None:

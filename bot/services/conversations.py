@@ -103,7 +103,7 @@ async def write(
         raise NotFound(f"contact {contact_id}")
     if contact.holder_id != staff_id:
         raise Conflict(f"contact {contact_id} is not held by {staff_id}")
-    if contacts.budget_left(contact, now) <= 0:
+    if not contacts.can_write(contact, now):
         raise Conflict("the platform's window for this contact is closed")
     case = await session.get(Case, case_id) if case_id is not None else None
     if case is not None and case.first_words_at is None:

@@ -21,7 +21,7 @@ from bot.db.models.delivery import (
     UNREACHABLE,
 )
 from bot.jobs.table import enqueue
-from bot.services import cases, contacts
+from bot.services import cases
 from bot.services.live import publish
 
 URGENT_KINDS = frozenset({"risk", "person"})
@@ -35,6 +35,7 @@ async def add(
     key: str,
     now: datetime,
     passive: bool = False,
+    group: str | None = None,
     message_id: int | None = None,
     case_id: int | None = None,
     staff_id: int | None = None,
@@ -43,6 +44,7 @@ async def add(
     """Write one delivery; unless it leaves as the passive reply, queue the job that sends it.
 
     Args:
+        group: the group in which the reply is given; None: 1:1.
         delay: how long to wait, so that one reply arrives behind another.
     """
     delivery = Delivery(
@@ -52,6 +54,7 @@ async def add(
         case_id=case_id,
         staff_id=staff_id,
         route=PASSIVE if passive else API,
+        group=group,
         kind=reply.kind,
         source=reply.source,
         body=reply.text,
@@ -161,8 +164,3 @@ async def _tell_desk(session: AsyncSession, delivery: Delivery, now: datetime) -
             )
         )
     await publish(session, "delivery", place_id=case.place_id, case_id=case.id, now=now)
-
-
-def window_open(contact: Contact, now: datetime) -> bool:
-    """Say whether the platform would take a message to this contact now."""
-    return contacts.budget_left(contact, now) > 0

@@ -88,8 +88,8 @@ class Dossier:
     """Everything of one case for one reader.
 
     Args:
-        budget: messages the platform still takes now, those under way counted; `window_until` ends
-            it.
+        budget: messages the platform still takes now, those under way counted; None where it does
+            not count. `window_until` ends it.
     """
 
     case: Case
@@ -97,7 +97,7 @@ class Dossier:
     place: str
     accepted_by: str
     holder: str
-    budget: int
+    budget: int | None
     reasons: tuple[Reason, ...]
     lines: tuple[Line, ...]
     alerts: tuple[Alert, ...]
@@ -125,13 +125,14 @@ async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossie
     lines = [_heard(row, judged.get(row.id)) for row in messages]
     lines += [_spoken(row, names) for row in said]
     under_way = sum(row.route == API and row.state in (QUEUED, SENDING) for row in said)
+    budget = contacts.budget_left(contact, now)
     return Dossier(
         case=case,
         contact=contact,
         place=places.get(place_id, ("", ""))[1],
         accepted_by=names.get(case.accepted_by or 0, ""),
         holder=names.get(contact.holder_id or 0, ""),
-        budget=max(0, contacts.budget_left(contact, now) - under_way),
+        budget=None if budget is None else max(0, budget - under_way),
         reasons=tuple(_reason(row) for row in judged.values() if desk.belongs(case, row)),
         lines=tuple(sorted(lines, key=lambda line: line.at)),
         alerts=tuple(await _alerts(session, case.id)),

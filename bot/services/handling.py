@@ -15,7 +15,7 @@ from bot.core.errors import NotFound
 from bot.core.levels import ESCALATED
 from bot.core.messages import Kind, Outcome, Reply
 from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place
-from bot.services import alerts, cases, conversations, wording
+from bot.services import alerts, cases, contacts, conversations, wording
 from bot.services.container import Services
 
 Effect = Callable[[AsyncSession], Awaitable[None]]
@@ -53,6 +53,7 @@ class Sender:
     Args:
         held: a counselor holds the conversation.
         attended: the holder took it, or wrote, a short time ago; the bot keeps out of it.
+        reachable: the platform takes 1:1 messages to this person now.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Sender:
     stopped: bool
     held: bool
     attended: bool
+    reachable: bool
     pending: dict[str, object]
     pending_expired: bool
 
@@ -181,6 +183,7 @@ def _sender(contact: Contact, region: str | None, attended: bool, now: datetime)
         stopped=contact.stopped_at is not None,
         held=contact.holder_id is not None,
         attended=attended,
+        reachable=contacts.can_write(contact, now),
         pending=contact.pending or {},
         pending_expired=open_until is None or open_until <= now,
     )

@@ -35,8 +35,19 @@ def answer(
     return Outcome(handler, (reply,), (keep,), detail)
 
 
-def choices(context: Context, handler: str, decision: Decision, *, question_id: int) -> Outcome:
-    """Return the outcome that offers up to three entries by number."""
+def choices(
+    context: Context,
+    handler: str,
+    decision: Decision,
+    *,
+    question_id: int,
+    frame: str = "choices.frame",
+) -> Outcome:
+    """Return the outcome that offers up to three entries by number.
+
+    Args:
+        frame: the phrase around them.
+    """
     phrases = context.services.phrases
     found = [context.services.answers.entry(hit.entry) for hit in decision.candidates]
     entries = [entry for entry in found if entry is not None]
@@ -44,14 +55,21 @@ def choices(context: Context, handler: str, decision: Decision, *, question_id: 
         phrases.format("choices.option", number=number, title=entry.title)
         for number, entry in enumerate(entries, 1)
     )
-    reply = context.say("choices.frame", kind="choices", fields={"options": options})
+    reply = context.say(frame, kind="choices", fields={"options": options})
     ids = [entry.id for entry in entries]
     keep = context.remember(choices_given(ids, question_id), CHOICES_VALID)
     detail = _detail("choices", decision.score, decision.candidates)
     return Outcome(handler, (reply,), (keep,), detail)
 
 
-def abstain(context: Context, handler: str, decision: Decision, message: StoredMessage) -> Outcome:
+def abstain(
+    context: Context,
+    handler: str,
+    decision: Decision,
+    message: StoredMessage,
+    *,
+    phrase: str = "abstain.gap",
+) -> Outcome:
     """Return the outcome that says so honestly and opens a gap ticket."""
 
     async def ticket(session: AsyncSession) -> None:
@@ -60,7 +78,7 @@ def abstain(context: Context, handler: str, decision: Decision, message: StoredM
         )
 
     detail = _detail("abstain", decision.score, decision.candidates)
-    return Outcome(handler, (context.say("abstain.gap", kind="abstain"),), (ticket,), detail)
+    return Outcome(handler, (context.say(phrase, kind="abstain"),), (ticket,), detail)
 
 
 def _detail(kind: str, score: float, hits: Sequence[Hit]) -> dict[str, object]:

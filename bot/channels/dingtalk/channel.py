@@ -18,14 +18,18 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
+
 from bot.channels.dingtalk import parse
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.envelope import Envelope, Opened
 from bot.channels.xml import fit
 from bot.core.clock import Clock, epoch_ms
 from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ConfigInvalid
-from bot.core.messages import IncomingMessage, Reply
+from bot.core.messages import IncomingMessage, Reply, ReplyTo
 from bot.core.ports import CallbackAnswer, CallbackRequest, SendResult
+
+log = structlog.get_logger(__name__)
 
 ACKNOWLEDGEMENT = CallbackAnswer(200, "{}", "application/json; charset=utf-8")
 EVENT_DONE = "success"
@@ -76,7 +80,7 @@ class DingtalkChannel:
             raise ConfigInvalid(f"dingtalk robot {robot}: the app secret must not be empty")
         self.account = robot
         self._secret = app_secret
-        self._client = client
+        self.client = client
         self._clock = clock
         self._freshness = freshness_seconds
         self._robot_names = tuple(robot_names)
@@ -125,42 +129,34 @@ class DingtalkChannel:
         }
         return CallbackAnswer(200, json.dumps(body), ACKNOWLEDGEMENT.media_type)
 
-    async def send(self, recipient: str, text: str, *, key: str) -> SendResult:
-        """Send words to one person 1:1; the API takes no idempotency key.
+    async def send(self, to: ReplyTo, text: str, *, key: str) -> SendResult:
+        """Answer where a message came from: its own address while that is good, else the API.
+
+        In a group the asker is mentioned, where the platform can do that. Neither way takes an
+        idempotency key.
 
         Raises:
             ChannelRefused: also for a person outside the organisation (code `outside`).
         """
-        if recipient.startswith(FOREIGN):
+        if to.address and to.until is not None:
+            try:
+                return await self._answer(to, text, epoch_ms(to.until))
+            except ChannelRefused:
+                # Expired, foreign, or withdrawn by the platform: the API needs no address.
+                log.info("return_address_refused", robot=self.account)
+        if to.group is not None:
+            return await self.client.send_group(to.group, "sampleText", {"content": fit(text)})
+        if to.person.startswith(FOREIGN):
             raise ChannelRefused("batchSend: not of this organisation", code="outside")
-        return await self._client.send_person(recipient, text)
+        return await self.client.send_person(to.person, text)
 
-    async def send_group(self, conversation: str, text: str, *, key: str) -> SendResult:
-        """Send words to a group the robot is in."""
-        return await self._client.send_group(conversation, "sampleText", {"content": fit(text)})
-
-    async def answer(self, message: IncomingMessage, text: str, *, key: str) -> SendResult:
-        """Answer where a message came from: its own address while that is good, else the API.
-
-        In a group the asker is mentioned, where the platform can do that.
-        """
-        mention = message.sender if message.group and not _is_foreign(message) else ""
-        try:
-            return await self._client.answer_session(
-                message.extra.get("webhook", ""),
-                text,
-                expires_ms=_number(message.extra.get("webhook_expires", "")),
-                mention=mention,
-            )
-        except ChannelRefused:
-            # Expired, foreign, or withdrawn by the platform: the API needs no address.
-            if message.group is not None:
-                return await self.send_group(message.group, text, key=key)
-            return await self.send(message.sender, text, key=key)
+    async def _answer(self, to: ReplyTo, text: str, until: int) -> SendResult:
+        mention = to.person if to.group and not to.person.startswith(FOREIGN) else ""
+        return await self.client.answer_session(to.address, text, expires_ms=until, mention=mention)
 
     async def close(self) -> None:
         """Close the client's connections."""
-        await self._client.close()
+        await self.client.close()
 
     def _check_header(self, request: CallbackRequest) -> int:
         """Return the signed time in milliseconds."""
@@ -178,9 +174,13 @@ class DingtalkChannel:
     def _parse_event(self, request: CallbackRequest) -> IncomingMessage:
         if self._envelope is None:
             raise CallbackRejected("no key is set for events")
-        encrypt = parse.load_object(request.body).get("encrypt")
+        try:
+            encrypt = parse.load_object(request.body).get("encrypt")
+        except CallbackMalformed:
+            encrypt = None
         if not isinstance(encrypt, str) or not encrypt:
-            raise CallbackMalformed("an event without its envelope")
+            # Nothing outside the envelope is signed: to a stranger every failure looks the same.
+            raise CallbackRejected("the envelope can't be opened")
         name = "msg_signature" if "msg_signature" in request.query else "signature"
         opened: Opened = self._envelope.open(
             encrypt,
@@ -205,10 +205,6 @@ def _is_event(request: CallbackRequest) -> bool:
     return "signature" in request.query or "msg_signature" in request.query
 
 
-def _is_foreign(message: IncomingMessage) -> bool:
-    return message.sender.startswith(FOREIGN) or "outside" in message.extra
-
-
 def _event_digest(encrypt: str) -> str:
     """Name an event without an id by its envelope, which a plain redelivery repeats."""
     return "event:" + hashlib.sha256(encrypt.encode("utf-8", "replace")).hexdigest()
@@ -224,7 +220,3 @@ def _one(request: CallbackRequest, name: str) -> str:
 def _word(data: dict[str, Any], name: str) -> str:
     value = data.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_STAMP else 0

@@ -17,7 +17,7 @@ from bot.core.errors import CallbackMalformed
 from bot.core.messages import IncomingMessage, Kind
 from bot.core.privacy import clean
 
-MAX_ID, MAX_SENDER, MAX_EXTRA = 200, 128, 512
+MAX_ID, MAX_SENDER, MAX_EXTRA, MAX_ADDRESS = 200, 128, 512, 2048
 MAX_DEPTH = 8
 QUOTA_CODE = "20001"
 GROUP = "2"
@@ -39,8 +39,6 @@ WORD_FIELDS = frozenset(
 )
 # Platform field → key of `extra`. Never a name, never words.
 EXTRA_FIELDS = {
-    "sessionWebhook": "webhook",
-    "sessionWebhookExpiredTime": "webhook_expires",
     "conversationId": "conversation",
     "senderCorpId": "corp",
     "robotCode": "robot",
@@ -99,7 +97,8 @@ def parse_message(
         platform_id = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     if not sender or not platform_id:
         raise CallbackMalformed("a robot message has neither sender nor msgId")
-    kind, words, media = (Kind.OTHER, "", "") if exhausted else _content(data)
+    kind, words, media = (Kind.UNREADABLE, "", "") if exhausted else _content(data)
+    address, until = _return_address(data)
     is_group = str(data.get("conversationType", "")) == GROUP
     return IncomingMessage(
         channel="dingtalk",
@@ -107,7 +106,7 @@ def parse_message(
         platform_id=_bounded(platform_id, MAX_ID),
         sender=_bounded(sender, MAX_SENDER),
         kind=kind,
-        sent_at=_moment(data.get("createAt"), now),
+        sent_at=_moment(data.get("createAt")) or now,
         text=_without_name(clean(words).strip(), robot_names),
         media_id=media,
         group=_bounded(_string(data, "conversationId") or UNNAMED_GROUP, MAX_ID)
@@ -115,7 +114,10 @@ def parse_message(
         else None,
         recipient=_bounded(_string(data, "chatbotUserId"), MAX_ID),
         stale=stale,
-        extra=_extra(data, exhausted),
+        outside=not _string(data, "senderStaffId"),
+        return_address=address,
+        return_until=until,
+        extra=_extra(data),
     )
 
 
@@ -138,7 +140,7 @@ def parse_event(
         platform_id=_bounded(key, MAX_ID),
         sender=_bounded(sender or PLATFORM, MAX_SENDER),
         kind=Kind.RECEIPT,
-        sent_at=_moment(data.get("TimeStamp"), now),
+        sent_at=_moment(data.get("TimeStamp")) or now,
         extra=extra,
     )
 
@@ -201,15 +203,19 @@ def _all_words(value: object, *, named: bool = False, depth: int = 0) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _extra(data: Mapping[str, Any], exhausted: bool) -> dict[str, str]:
+def _return_address(data: Mapping[str, Any]) -> tuple[str, datetime | None]:
+    """Return the session webhook with its end; whether it may be called is the client's to say."""
+    address = _string(data, "sessionWebhook")
+    until = _moment(data.get("sessionWebhookExpiredTime"))
+    if not address or until is None or len(address) > MAX_ADDRESS:
+        return "", None
+    return address, until
+
+
+def _extra(data: Mapping[str, Any]) -> dict[str, str]:
     extra = {name: _short(data, field) for field, name in EXTRA_FIELDS.items() if data.get(field)}
-    if exhausted:
-        extra["quota"] = "exhausted"
-    elif data.get("errorCode"):
+    if data.get("errorCode"):
         extra["error"] = str(data["errorCode"])[:MAX_EXTRA]
-    if not _string(data, "senderStaffId"):
-        # Not of this organisation: the robot can't write to this person 1:1.
-        extra["outside"] = "1"
     return extra
 
 
@@ -236,12 +242,12 @@ def _bounded(value: str, limit: int) -> str:
     return value if len(value) <= limit else hashlib.sha256(value.encode()).hexdigest()
 
 
-def _moment(milliseconds: object, now: datetime) -> datetime:
+def _moment(milliseconds: object) -> datetime | None:
     if isinstance(milliseconds, str) and milliseconds.isascii() and milliseconds.isdecimal():
         milliseconds = int(milliseconds[:16])
     if not isinstance(milliseconds, int) or isinstance(milliseconds, bool) or milliseconds <= 0:
-        return now
+        return None
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, OSError, ValueError):
-        return now
+        return None

@@ -17,8 +17,8 @@ from bot.channels import xml
 from bot.channels.envelope import Envelope, check_signature
 from bot.channels.wechat.client import WechatClient
 from bot.core.clock import Clock
-from bot.core.errors import CallbackMalformed, CallbackRejected, ConfigInvalid
-from bot.core.messages import IncomingMessage, Kind, Reply
+from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ConfigInvalid
+from bot.core.messages import IncomingMessage, Kind, Reply, ReplyTo
 from bot.core.ports import CallbackAnswer, CallbackRequest, SendResult
 
 ACKNOWLEDGEMENT = CallbackAnswer(200, "success")
@@ -73,6 +73,7 @@ class WechatChannel:
 
     name = "wechat"
     passive_seconds = 4.5
+    answers_inside = True
 
     def __init__(
         self,
@@ -150,9 +151,15 @@ class WechatChannel:
             )
         return CallbackAnswer(200, answer, "application/xml; charset=utf-8")
 
-    async def send(self, recipient: str, text: str, *, key: str) -> SendResult:
-        """Send words as a customer-service message; the API takes no idempotency key."""
-        return await self._client.send_custom(recipient, text)
+    async def send(self, to: ReplyTo, text: str, *, key: str) -> SendResult:
+        """Send words as a customer-service message; the API takes no idempotency key.
+
+        Raises:
+            ChannelRefused: also for a group (code `no_groups`): nobody can sit in one.
+        """
+        if to.group is not None:
+            raise ChannelRefused("custom/send: WeChat has no groups for us", code="no_groups")
+        return await self._client.send_custom(to.person, text)
 
     async def close(self) -> None:
         """Close the client's connections."""

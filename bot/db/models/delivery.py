@@ -23,7 +23,8 @@ class Delivery(Base):
     """What is said to one contact, or posted to one alert channel.
 
     `route` is `passive` (in the callback's answer), `api` (the channel's own interface) or `alert`
-    (a group webhook, `target` names it; its body never holds a parent's words).
+    (a group webhook, `target` names it; its body never holds a parent's words). `group` is the
+    platform's conversation for a reply in a parents' group; None: 1:1.
     """
 
     __tablename__ = "delivery"
@@ -44,6 +45,7 @@ class Delivery(Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     route: Mapped[str] = mapped_column(String(16))
     target: Mapped[str] = mapped_column(String(64), default="")
+    group: Mapped[str | None] = mapped_column("group_id", String(200))
     kind: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(String(160), default="")
     body: Mapped[str] = mapped_column(EncryptedText("delivery.body"))

@@ -16,7 +16,8 @@ class Message(Base):
     """One incoming message, stored once under the platform's own key.
 
     `state` is `stored` until an outcome is written together with its replies, then `done`;
-    `failed` when handling gave up and the fallback was sent. `origin` is `message`, or `drill`.
+    `failed` when handling gave up and the fallback was sent. `return_address` answers this very
+    message until `return_until`, where the platform gives one.
     """
 
     __tablename__ = "message"
@@ -36,6 +37,8 @@ class Message(Base):
     media_id: Mapped[str] = mapped_column(EncryptedText("message.media_id"))
     scene: Mapped[str] = mapped_column(String(128), default="")
     group: Mapped[str | None] = mapped_column("group_id", String(200))
+    return_address: Mapped[str | None] = mapped_column(EncryptedText("message.return_address"))
+    return_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     answerable: Mapped[bool] = mapped_column(default=True)

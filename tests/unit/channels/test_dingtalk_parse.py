@@ -36,7 +36,7 @@ def parse(data: dict[str, Any], *names: str) -> IncomingMessage:
         ("file", Kind.FILE, "请假条.docx", "dl-6"),
         ("unknown", Kind.OTHER, "他说不想活了", ""),
         ("forwarded", Kind.OTHER, '聊天记录\n[{"content":"睡不着"}]', ""),
-        ("quota", Kind.OTHER, "", ""),
+        ("quota", Kind.UNREADABLE, "", ""),
     ],
 )
 def test_recorded_messages(name: str, kind: Kind, text: str, media: str) -> None:
@@ -45,8 +45,8 @@ def test_recorded_messages(name: str, kind: Kind, text: str, media: str) -> None
     assert (message.channel, message.account) == ("dingtalk", "school1")
     assert (message.platform_id, message.sent_at) == ("msgQ1==", NOW)
     assert message.extra["robot"] == "dingrobot01"
-    assert message.extra["webhook"].startswith("https://oapi.dingtalk.com/")
-    assert message.extra["webhook_expires"] == "1767231000000"
+    assert message.return_address.startswith("https://oapi.dingtalk.com/")
+    assert message.return_until == datetime.fromtimestamp(1767231000, UTC)
     assert "示例" not in repr(message.extra)
     assert not message.stale
 
@@ -63,14 +63,13 @@ def test_only_a_group_is_a_group() -> None:
 def test_a_person_outside_has_another_id() -> None:
     assert parse(payload("text")).sender == PERSON
     outside = parse(payload("text_outside"))
-    assert (outside.sender, outside.extra["outside"]) == ("$:LWCP_v1:$s1", "1")
+    assert (outside.sender, outside.outside) == ("$:LWCP_v1:$s1", True)
 
 
 @pytest.mark.parametrize("code", ["20001", 20001])
 def test_a_message_beyond_the_quota_is_known_as_such(code: object) -> None:
     message = parse(payload("quota") | {"errorCode": code, "text": {"content": "?"}})
-    assert (message.kind, message.text) == (Kind.OTHER, "")
-    assert message.extra["quota"] == "exhausted"
+    assert (message.kind, message.text) == (Kind.UNREADABLE, "")
     unnamed = parse(payload("quota") | {"msgId": None})
     assert unnamed.platform_id == parse(payload("quota") | {"msgId": None}).platform_id != ""
 

@@ -17,7 +17,7 @@ from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
 from bot.core.clock import FixedClock
 from bot.core.errors import XinqingError
-from bot.core.messages import IncomingMessage, Kind, Reply
+from bot.core.messages import IncomingMessage, Kind, Reply, ReplyTo
 from bot.core.ports import CallbackRequest
 from bot.services.tokens import MemoryTokens
 from bot.simulator.driver import ServiceBroken, WechatCredentials, WechatDriver
@@ -211,7 +211,7 @@ async def test_the_window_opens_when_a_parent_writes(
 ) -> None:
     listener = platform.subscribe(OPENID)
     await driver.say(OPENID, "你好")
-    await service.channel.send(OPENID, "稍后的答复", key="delivery-1")
+    await service.channel.send(ReplyTo(OPENID), "稍后的答复", key="delivery-1")
     async with asyncio.timeout(1):
         assert (await anext(listener)).text == "稍后的答复"
     await listener.aclose()

@@ -25,7 +25,7 @@ def fresh() -> Contact:
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_words_open_five_messages_for_48_hours(kind: Kind) -> None:
     contact = fresh()
-    contacts.open_window(contact, kind, NOW)
+    contacts.open_wechat_window(contact, kind, NOW)
     assert contacts.budget_left(contact, NOW) == 5
     assert contacts.budget_left(contact, NOW + timedelta(hours=48) - timedelta(seconds=1)) == 5
     assert contacts.budget_left(contact, NOW + timedelta(hours=48)) == 0
@@ -34,7 +34,7 @@ def test_words_open_five_messages_for_48_hours(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", TOUCHED)
 def test_a_click_opens_three_messages_for_a_minute(kind: Kind) -> None:
     contact = fresh()
-    contacts.open_window(contact, kind, NOW)
+    contacts.open_wechat_window(contact, kind, NOW)
     assert contacts.budget_left(contact, NOW + timedelta(seconds=59)) == 3
     assert contacts.budget_left(contact, NOW + timedelta(seconds=60)) == 0
 
@@ -42,7 +42,7 @@ def test_a_click_opens_three_messages_for_a_minute(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", [Kind.RECEIPT, Kind.UNFOLLOW, Kind.OTHER])
 def test_other_events_open_nothing(kind: Kind) -> None:
     contact = fresh()
-    contacts.open_window(contact, kind, NOW)
+    contacts.open_wechat_window(contact, kind, NOW)
     assert contacts.budget_left(contact, NOW) == 0
 
 
@@ -57,10 +57,11 @@ def test_a_click_never_shortens_what_words_have_opened(acts: list[tuple[Kind, in
     words_until = NOW
     for kind, minutes in acts:
         now += timedelta(minutes=minutes)
-        contacts.open_window(contact, kind, now)
+        contacts.open_wechat_window(contact, kind, now)
         if kind in WRITTEN:
             words_until = now + timedelta(hours=48)
         left = contacts.budget_left(contact, now)
+        assert left is not None
         assert 0 <= left <= 5
         if now + timedelta(minutes=1) < words_until:
             assert contact.window_until == words_until
@@ -68,7 +69,7 @@ def test_a_click_never_shortens_what_words_have_opened(acts: list[tuple[Kind, in
 
 def test_nobody_is_sent_to_who_has_left_or_used_it_up() -> None:
     contact = fresh()
-    contacts.open_window(contact, Kind.TEXT, NOW)
+    contacts.open_wechat_window(contact, Kind.TEXT, NOW)
     contact.window_used = 4
     assert contacts.budget_left(contact, NOW) == 1
     contact.window_used = 7

@@ -1,4 +1,4 @@
-"""The one file that builds concrete objects: from settings to a running house.
+"""The one place that builds concrete objects: from settings to a running house.
 
 Called by `bot.app` (web process), by `xinqing work` (worker process) and by the batch commands.
 """
@@ -10,13 +10,12 @@ import httpx2
 import structlog
 
 import knowledge
-from bot.channels.alerts import make_alert_sender
 from bot.channels.callbacks import Callbacks
+from bot.channels.dingtalk.stream import StreamClient
 from bot.channels.handover import Handover
-from bot.channels.http import make_http
-from bot.channels.wechat.channel import WechatChannel
-from bot.channels.wechat.client import WechatClient
-from bot.config import Mode, Settings, WechatAccount, make_folder
+from bot.channels.reception import Reception
+from bot.channels.trouble import Trouble
+from bot.config import Mode, Settings, make_folder
 from bot.core.bell import Bell
 from bot.core.clock import Clock, SystemClock
 from bot.core.crisis import load_crisis
@@ -37,10 +36,14 @@ from bot.services.container import Services
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.screening import Screen
-from bot.services.tokens import DatabaseTokens
-from bot.simulator.driver import WechatCredentials, WechatDriver
-from bot.simulator.parents import ParentSimulator
+from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
+from bot.wiring.channels import (
+    make_channels,
+    make_senders,
+    make_streams,
+)
+from bot.wiring.simulator import make_simulator
 from handlers import FALLBACK, HANDLERS
 from knowledge.decision import Thresholds
 from knowledge.documents import entry_documents, offtopic_messages
@@ -52,8 +55,6 @@ from knowledge.retrieval import Retriever
 log = structlog.get_logger(__name__)
 
 HANDBOOK = Path(knowledge.__file__).parent / "handbook"
-SIMULATOR = "simulator"
-SIMULATOR_PATH = "/simulator/platform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,17 @@ class House:
     services: Services
     inbox: Inbox
     router: Router
+    reception: Reception
     callbacks: Callbacks
+    trouble: Trouble
+    streams: dict[str, StreamClient]
     handover: Handover
     deliverer: Deliverer
     worker: Worker
     channels: dict[tuple[str, str], Channel]
     senders: dict[str, AlertSender]
     platform: FakePlatform | None
+    dingtalk: FakeDingtalk | None
 
     async def close(self) -> None:
         """Close connections; the worker has been stopped before."""
@@ -110,7 +115,7 @@ def build(
     bell = Bell()
     live = LiveEvents(database, clock)
     bell.listen(live.wake)
-    platform = FakePlatform(clock) if settings.mode is Mode.DEMO else None
+    dingtalk = FakeDingtalk(FakePlatform(clock)) if settings.mode is Mode.DEMO else None
     services = Services(
         database=database,
         clock=clock,
@@ -126,21 +131,24 @@ def build(
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
     )
-    simulator = _simulator(settings, platform, clock) if platform else None
-    return _assemble(settings, replace(services, simulator=simulator), platform, transport)
+    simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
+    return _assemble(settings, replace(services, simulator=simulator), dingtalk, transport)
 
 
 def _assemble(
     settings: Settings,
     services: Services,
-    platform: FakePlatform | None,
+    dingtalk: FakeDingtalk | None,
     transport: httpx2.AsyncBaseTransport | None,
 ) -> House:
     clock = services.clock
     inbox = Inbox(services.database, clock, services.screen, services.policy, services.bell)
     router = Router(services, HANDLERS, FALLBACK)
-    channels = _channels(settings, services, transport)
-    senders = _senders(settings, clock, transport)
+    reception = Reception(inbox, router)
+    trouble = Trouble(services)
+    channels = make_channels(settings, services, transport)
+    streams = make_streams(settings, services, channels, reception, trouble)
+    senders = make_senders(settings, clock, transport)
     handover = Handover(services)
     deliverer = Deliverer(services, router, channels, senders)
     registry = JobRegistry()
@@ -158,13 +166,17 @@ def _assemble(
         services=services,
         inbox=inbox,
         router=router,
-        callbacks=Callbacks(services, inbox, router, channels, handover),
+        reception=reception,
+        callbacks=Callbacks(reception, channels, handover, trouble),
+        trouble=trouble,
+        streams=streams,
         handover=handover,
         deliverer=deliverer,
         worker=worker,
         channels=channels,
         senders=senders,
-        platform=platform,
+        platform=dingtalk.platform if dingtalk else None,
+        dingtalk=dingtalk,
     )
 
 
@@ -216,94 +228,3 @@ def _policy(settings: Settings) -> AlertPolicy:
     base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
     targets = [AlertTarget(name, alert.tier) for name, alert in settings.alert.items()]
     return AlertPolicy(targets, load_alerts(), f"{base}/desk")
-
-
-def _address(settings: Settings, value: str) -> str:
-    """Return an API address, where `simulator` stands for this service's own fake platform."""
-    if not value.startswith(SIMULATOR):
-        return value
-    if settings.mode is Mode.LIVE:
-        raise ConfigInvalid("the simulator's platform can't be used in live mode")
-    rest = value.removeprefix(SIMULATOR)
-    return f"http://127.0.0.1:{settings.port}{SIMULATOR_PATH}{rest}"
-
-
-def _channels(
-    settings: Settings, services: Services, transport: httpx2.AsyncBaseTransport | None
-) -> dict[tuple[str, str], Channel]:
-    tokens = DatabaseTokens(services.database, services.clock)
-    channels: dict[tuple[str, str], Channel] = {}
-    for name, account in settings.wechat.items():
-        client = WechatClient(
-            name,
-            app_id=account.app_id,
-            app_secret=account.app_secret.get_secret_value(),
-            api_base=_address(settings, account.api_base),
-            tokens=tokens,
-            clock=services.clock,
-            http=make_http(transport),
-        )
-        channels["wechat", name] = WechatChannel(
-            name,
-            app_id=account.app_id,
-            token=account.token.get_secret_value(),
-            encoding_aes_key=account.encoding_aes_key.get_secret_value(),
-            mode=account.mode,
-            client=client,
-            clock=services.clock,
-            freshness_seconds=settings.freshness_seconds,
-            previous_encoding_aes_key=account.previous_encoding_aes_key.get_secret_value(),
-        )
-    return channels
-
-
-def _senders(
-    settings: Settings, clock: Clock, transport: httpx2.AsyncBaseTransport | None
-) -> dict[str, AlertSender]:
-    return {
-        name: make_alert_sender(
-            name,
-            kind=alert.kind,
-            url=_address(settings, alert.url.get_secret_value()),
-            secret=alert.secret.get_secret_value(),
-            http=make_http(transport),
-            clock=clock,
-        )
-        for name, alert in settings.alert.items()
-    }
-
-
-def _simulator(settings: Settings, platform: FakePlatform, clock: Clock) -> ParentSimulator | None:
-    """Return the simulator for the first account whose API is the fake platform."""
-    found = [
-        (name, account)
-        for name, account in settings.wechat.items()
-        if account.api_base.startswith(SIMULATOR)
-    ]
-    if not found:
-        return None
-    name, account = found[0]
-    platform.add_app(account.app_id, account.app_secret.get_secret_value())
-    robots: list[str] = []
-    for alert in settings.alert.values():
-        url = httpx2.URL(_address(settings, alert.url.get_secret_value()))
-        robot = url.params.get("key") or url.params.get("access_token") or ""
-        platform.add_robot(robot, alert.secret.get_secret_value())
-        robots.append(robot)
-    driver = WechatDriver(
-        f"http://127.0.0.1:{settings.port}",
-        _credentials(name, account),
-        clock=clock,
-        platform=platform,
-    )
-    return ParentSimulator(driver, platform, robots)
-
-
-def _credentials(name: str, account: WechatAccount) -> WechatCredentials:
-    return WechatCredentials(
-        account=name,
-        app_id=account.app_id,
-        token=account.token.get_secret_value(),
-        encoding_aes_key=account.encoding_aes_key.get_secret_value(),
-        mode=account.mode,
-    )

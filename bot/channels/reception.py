@@ -1,0 +1,72 @@
+"""Reception: store a message, then have it routed once, whoever waits for it or does not.
+
+Shared by the callback route and by connections that the service opens itself (DingTalk Stream).
+"""
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from bot.core.messages import IncomingMessage, Receipt
+from bot.pipeline.inbox import Inbox
+from bot.pipeline.router import Routed, Router
+from bot.pipeline.slot import PassiveSlot, wait
+
+log = structlog.get_logger(__name__)
+
+
+class Reception:
+    """Takes messages into the house and remembers what is being routed."""
+
+    def __init__(self, inbox: Inbox, router: Router) -> None:
+        self._inbox = inbox
+        self._router = router
+        self._running: dict[int, asyncio.Task[Routed]] = {}
+
+    async def accept(self, incoming: IncomingMessage) -> Receipt:
+        """Store and screen a message."""
+        return await self._inbox.accept(incoming)
+
+    async def take(self, incoming: IncomingMessage) -> None:
+        """Store and screen a message; its routing goes on after this returns."""
+        self.start(await self.accept(incoming))
+
+    async def answer(self, receipt: Receipt, seconds: float) -> Routed | None:
+        """Route a stored message and wait as long as its platform does for words.
+
+        Args:
+            seconds: the platform's limit for an answer.
+        """
+        if not receipt.answerable:
+            return None
+        running = self._running.get(receipt.message_id)
+        if running is not None:
+            # The platform's retry while the first try is still being worked on.
+            done, _ = await asyncio.wait({running}, timeout=seconds)
+            return running.result() if done else None
+        slot = PassiveSlot()
+        return await wait(self._start(receipt, slot), slot, seconds)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait for what is being routed; what is not done by then the sweep routes again."""
+        if self._running:
+            await asyncio.wait(set(self._running.values()), timeout=seconds)
+
+    def start(self, receipt: Receipt) -> None:
+        """Route a stored message for which nobody waits; its replies leave through the API."""
+        if receipt.answerable and receipt.message_id not in self._running:
+            self._start(receipt, None)
+
+    def _start(self, receipt: Receipt, slot: PassiveSlot | None) -> "asyncio.Task[Routed]":
+        task = asyncio.create_task(self._router.route(receipt.message_id, receipt.contact_id, slot))
+        self._running[receipt.message_id] = task
+        task.add_done_callback(partial(self._finished, receipt.message_id))
+        return task
+
+    def _finished(self, message_id: int, task: "asyncio.Task[Routed]") -> None:
+        self._running.pop(message_id, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            # Whoever waited may have left by now; the sweep routes the message again.
+            log.error("route_failed", message=message_id, error=type(error).__name__)

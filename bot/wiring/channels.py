@@ -1,0 +1,164 @@
+"""Channels, Stream connections and alert senders, from settings. Called by `bot.wiring` only."""
+
+from collections.abc import Mapping
+
+import httpx2
+
+from bot.channels.alerts import make_alert_sender
+from bot.channels.dingtalk.channel import DingtalkChannel
+from bot.channels.dingtalk.client import DingtalkClient
+from bot.channels.dingtalk.stream import StreamClient
+from bot.channels.http import make_http
+from bot.channels.reception import Reception
+from bot.channels.trouble import Trouble
+from bot.channels.wechat.channel import WechatChannel
+from bot.channels.wechat.client import WechatClient
+from bot.config import DingtalkRobot, Mode, Settings, WechatAccount
+from bot.core.clock import Clock
+from bot.core.errors import ConfigInvalid
+from bot.core.ports import AlertSender, Channel
+from bot.services.container import Services
+from bot.services.tokens import DatabaseTokens, TokenStore
+
+SIMULATOR = "simulator"
+WECHAT_PATH = "/simulator/platform"
+DINGTALK_PATH = "/simulator/dingtalk"
+Transport = httpx2.AsyncBaseTransport | None
+
+
+def address(settings: Settings, value: str, path: str = WECHAT_PATH) -> str:
+    """Return an API address, where `simulator` stands for this service's own fake platform.
+
+    Args:
+        path: where that platform is mounted.
+
+    Raises:
+        ConfigInvalid: the fake platform in live mode.
+    """
+    if not value.startswith(SIMULATOR):
+        return value
+    if settings.mode is Mode.LIVE:
+        raise ConfigInvalid("the simulator's platform can't be used in live mode")
+    return f"http://127.0.0.1:{settings.port}{path}{value.removeprefix(SIMULATOR)}"
+
+
+def make_channels(
+    settings: Settings, services: Services, transport: Transport
+) -> dict[tuple[str, str], Channel]:
+    """Return every account's channel by (channel, account)."""
+    tokens = DatabaseTokens(services.database, services.clock)
+    channels: dict[tuple[str, str], Channel] = {}
+    for name, account in settings.wechat.items():
+        channels["wechat", name] = _wechat(
+            settings, name, account, tokens, services.clock, transport
+        )
+    for name, robot in settings.dingtalk.items():
+        client = _dingtalk_client(settings, name, robot, tokens, services.clock, transport)
+        channels["dingtalk", name] = DingtalkChannel(
+            name,
+            app_key=robot.app_key,
+            app_secret=robot.app_secret.get_secret_value(),
+            client=client,
+            clock=services.clock,
+            token=robot.token.get_secret_value(),
+            aes_key=robot.aes_key.get_secret_value(),
+            previous_aes_key=robot.previous_aes_key.get_secret_value(),
+            freshness_seconds=robot.freshness_seconds,
+            robot_names=_names(robot),
+        )
+    return channels
+
+
+def make_streams(
+    settings: Settings,
+    services: Services,
+    channels: Mapping[tuple[str, str], Channel],
+    reception: Reception,
+    trouble: Trouble,
+) -> dict[str, StreamClient]:
+    """Return a Stream connection for every robot that receives that way, by its name."""
+    streams: dict[str, StreamClient] = {}
+    for name, robot in settings.dingtalk.items():
+        channel = channels["dingtalk", name]
+        if not robot.stream or not isinstance(channel, DingtalkChannel):
+            continue
+        streams[name] = StreamClient(
+            name,
+            client=channel.client,
+            accept=reception.take,
+            on_event=reception.accept,
+            on_trouble=trouble.of("dingtalk", name),
+            clock=services.clock,
+            robot_names=_names(robot),
+        )
+    return streams
+
+
+def _wechat(
+    settings: Settings,
+    name: str,
+    account: WechatAccount,
+    tokens: TokenStore,
+    clock: Clock,
+    transport: Transport,
+) -> WechatChannel:
+    client = WechatClient(
+        name,
+        app_id=account.app_id,
+        app_secret=account.app_secret.get_secret_value(),
+        api_base=address(settings, account.api_base),
+        tokens=tokens,
+        clock=clock,
+        http=make_http(transport),
+    )
+    return WechatChannel(
+        name,
+        app_id=account.app_id,
+        token=account.token.get_secret_value(),
+        encoding_aes_key=account.encoding_aes_key.get_secret_value(),
+        mode=account.mode,
+        client=client,
+        clock=clock,
+        freshness_seconds=settings.freshness_seconds,
+        previous_encoding_aes_key=account.previous_encoding_aes_key.get_secret_value(),
+    )
+
+
+def _dingtalk_client(
+    settings: Settings,
+    name: str,
+    robot: DingtalkRobot,
+    tokens: TokenStore,
+    clock: Clock,
+    transport: Transport,
+) -> DingtalkClient:
+    return DingtalkClient(
+        name,
+        app_key=robot.app_key,
+        app_secret=robot.app_secret.get_secret_value(),
+        robot_code=robot.robot_code,
+        api_base=address(settings, robot.api_base, DINGTALK_PATH),
+        oapi_base=address(settings, robot.oapi_base, DINGTALK_PATH),
+        tokens=tokens,
+        clock=clock,
+        http=make_http(transport),
+    )
+
+
+def _names(robot: DingtalkRobot) -> tuple[str, ...]:
+    return (robot.robot_name,) if robot.robot_name else ()
+
+
+def make_senders(settings: Settings, clock: Clock, transport: Transport) -> dict[str, AlertSender]:
+    """Return the groups that wake people, by name."""
+    return {
+        name: make_alert_sender(
+            name,
+            kind=alert.kind,
+            url=address(settings, alert.url.get_secret_value()),
+            secret=alert.secret.get_secret_value(),
+            http=make_http(transport),
+            clock=clock,
+        )
+        for name, alert in settings.alert.items()
+    }

@@ -1,0 +1,39 @@
+"""Questions asked in a group: a handbook answer, or one line that says where to go on.
+
+Commands, choices by number, pictures and everything personal are for 1:1. Danger was answered
+before, by `handlers.risk`.
+"""
+
+import dataclasses
+
+from bot.core.commands import spoken
+from bot.core.messages import Kind, Outcome
+from bot.services.group import invite, neutral_line
+from bot.services.handling import Context, StoredMessage
+from bot.services.replies import abstain, answer, choices
+
+
+async def handle(context: Context, message: StoredMessage) -> Outcome | None:
+    """Answer everything that was written in a group."""
+    if message.group is None:
+        return None
+    if message.kind is Kind.UNREADABLE:
+        return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})
+    answers = context.services.answers
+    if not message.text.strip() or not spoken(message.kind) or answers.smalltalk(message.text):
+        return context.outcome("groups", "group.hello", invite=invite(context, message))
+    decision = await answers.ask(message.text)
+    if answers.is_private(decision):
+        return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})
+    entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
+    if entry is None and decision.kind != "choices":
+        return abstain(context, "groups", decision, message, phrase="group.abstain")
+    if entry is None:
+        found = choices(context, "groups", decision, question_id=message.id, frame="group.choices")
+    else:
+        hits = decision.candidates
+        found = answer(
+            context, "groups", entry, question_id=message.id, score=decision.score, hits=hits
+        )
+    # What a number or "more" refers to is remembered for the 1:1 conversation only.
+    return dataclasses.replace(found, effects=())
