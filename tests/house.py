@@ -15,6 +15,7 @@ from factories import ACCOUNT, District, make_district, make_shift
 from fakes import FakeAnswers, ReadyScreen
 from fastapi import FastAPI
 from sqlalchemy import inspect, select
+from starlette.applications import Starlette
 
 from bot.app import create_app
 from bot.config import Settings
@@ -24,6 +25,8 @@ from bot.db.base import Base
 from bot.db.models import Alarm, Assessment, Case, CaseEvent, Contact, Delivery, Job, Message
 from bot.services import cases, conversations
 from bot.services.screening import Screen
+from bot.simulator.dingtalk_driver import DingtalkCredentials, DingtalkDriver
+from bot.simulator.dingtalk_server import FakeDingtalk, make_fake_dingtalk
 from bot.simulator.driver import WechatCredentials, WechatDriver
 from bot.simulator.platform import FakePlatform
 from bot.simulator.wechat_server import make_fake_wechat
@@ -40,6 +43,10 @@ CALM = "孩子不爱吃青菜"
 GROUP, DISTRICT_GROUP = "robot-school", "robot-district"
 SEND_PATH, ROBOT_PATH = "/cgi-bin/message/custom/send", "/cgi-bin/webhook/send"
 CREDENTIALS = WechatCredentials(ACCOUNT, APP_ID, TOKEN, AES_KEY, "safe", gh_id="gh_school001")
+ROBOT, ROBOT_CODE = "school1", "dingrobot01"
+ROBOT_CREDENTIALS = DingtalkCredentials(
+    ROBOT, "dingtestappkey000001", "test_app_secret_ABC", ROBOT_CODE, TOKEN, AES_KEY
+)
 
 Row = TypeVar("Row", bound=Base)
 
@@ -61,6 +68,20 @@ def make_settings(folder: Path, **more: Any) -> Settings:
                 "api_base": "http://platform",
             }
         },
+        "dingtalk": {
+            ROBOT: {
+                "app_key": ROBOT_CREDENTIALS.app_key,
+                "app_secret": ROBOT_CREDENTIALS.app_secret,
+                "robot_code": ROBOT_CODE,
+                "robot_name": "心晴",
+                "token": TOKEN,
+                "aes_key": AES_KEY,
+                "api_base": "http://platform",
+                "oapi_base": "http://platform",
+                # Only tests with a real server on loopback open a Stream.
+                "stream": False,
+            }
+        },
         "alert": {
             name: {
                 "kind": "wecom",
@@ -76,6 +97,13 @@ def make_settings(folder: Path, **more: Any) -> Settings:
     return Settings(**values | more)
 
 
+def make_platforms(dingtalk: FakeDingtalk) -> Starlette:
+    """Return every fake platform as one application; their paths differ."""
+    return Starlette(
+        routes=[*make_fake_wechat(dingtalk.platform).routes, *make_fake_dingtalk(dingtalk).routes]
+    )
+
+
 class Home:
     """A house, and everybody around it."""
 
@@ -83,14 +111,15 @@ class Home:
         self,
         house: House,
         clock: FixedClock,
-        platform: FakePlatform,
+        dingtalk: FakeDingtalk,
         answers: FakeAnswers,
         screen: Screen,
         place: District,
     ) -> None:
         self.house = house
         self.clock = clock
-        self.platform = platform
+        self.dingtalk = dingtalk
+        self.platform = dingtalk.platform
         self.answers = answers
         self.screen = screen
         self.place = place
@@ -100,7 +129,15 @@ class Home:
             CREDENTIALS,
             clock=clock,
             transport=httpx2.ASGITransport(self.app),
-            platform=platform,
+            platform=self.platform,
+        )
+        self.robot = DingtalkDriver(
+            "http://house",
+            ROBOT_CREDENTIALS,
+            clock=clock,
+            dingtalk=dingtalk,
+            webhook_base="http://platform",
+            transport=httpx2.ASGITransport(self.app),
         )
 
     # What people do -----------------------------------------------------------------------------
@@ -235,6 +272,8 @@ class Home:
     async def close(self) -> None:
         """Close everything."""
         await self.driver.close()
+        await self.robot.close()
+        await self.house.reception.finish(5)
         await self.house.handover.flush()
         await self.house.close()
 
@@ -254,6 +293,10 @@ class Houses:
         self._platform.add_app(APP_ID, APP_SECRET)
         self._platform.add_robot(GROUP)
         self._platform.add_robot(DISTRICT_GROUP)
+        self._dingtalk = FakeDingtalk(self._platform)
+        self._dingtalk.add_robot(
+            ROBOT_CREDENTIALS.app_key, ROBOT_CREDENTIALS.app_secret, ROBOT_CODE
+        )
         self._place: District | None = None
         self._open: list[Home] = []
 
@@ -271,13 +314,13 @@ class Houses:
             self._clock,
             answers=answers,
             screen=screen,
-            transport=httpx2.ASGITransport(make_fake_wechat(self._platform)),
+            transport=httpx2.ASGITransport(make_platforms(self._dingtalk)),
         )
         if self._place is None:
             async with house.services.database.write() as session:
                 self._place = await make_district(session, now=self._clock.now())
         await prepare(house)
-        home = Home(house, self._clock, self._platform, answers, screen, self._place)
+        home = Home(house, self._clock, self._dingtalk, answers, screen, self._place)
         self._open.append(home)
         return home
 
