@@ -48,6 +48,11 @@ def machine() -> dict[str, object]:
     }
 
 
+def load() -> float:
+    """Return how many programs wanted a core in the last minute, this one among them."""
+    return round(os.getloadavg()[0], 1)
+
+
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -195,8 +195,14 @@ def make_echo_process(credentials: WechatCredentials, port: int, folder: Path) -
         "ECHO_AES_KEY": credentials.encoding_aes_key,
         "ECHO_APP_ID": credentials.app_id,
     }
-    command = [sys.executable, "-m", "bot.bench.echo", str(port)]
-    return Process(command, environment, folder / "echo.log")
+    return make_module_process("bot.bench.echo", environment, folder / "echo.log", str(port))
+
+
+def make_module_process(
+    module: str, environment: Mapping[str, str], log: Path, *arguments: str
+) -> Process:
+    """Return a process that runs one of this package's modules."""
+    return Process([sys.executable, "-m", module, *arguments], environment, log)
 
 
 def clean_environment() -> dict[str, str]:

@@ -7,11 +7,14 @@ import typer
 
 from bot.bench.alerts import bench_alerts
 from bot.bench.callbacks import bench_callbacks
+from bot.bench.databases import SQLITE
+from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
 from bot.bench.search import bench_search
 from bot.bench.start import bench_start
 from bot.cli import jsonl
 
+WHERE = "`sqlite`, or the address of a PostgreSQL server where databases may be made"
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -59,3 +62,13 @@ def loss(
 ) -> None:
     """Kill the service again and again and count what was lost or doubled."""
     jsonl.write(asyncio.run(bench_loss(callbacks=callbacks, kills=kills, rate=rate, seed=seed)))
+
+
+@app.command()
+def jobs(
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+    jobs: Annotated[int, typer.Option(min=100, help="sends of each backlog")] = 20_000,
+    slots: Annotated[int, typer.Option(min=1, max=500, help="jobs in flight per worker")] = 50,
+) -> None:
+    """Drain, kill, limit and share out the job table with two worker processes."""
+    jsonl.write(bench_jobs(database=database, jobs=jobs, slots=slots))
