@@ -32,6 +32,7 @@ SESSION_LIFE = timedelta(minutes=90)
 RESULT_LIFE = timedelta(hours=24)
 V1_QUOTA = "Forbidden.AccessDenied.ApiCountLimitForOrg"
 OAPI_QUOTA = 90020
+OPEN_PATH = "/v1.0/gateway/connections/open"
 Handler = Callable[["FakeDingtalk", Request, dict[str, Any]], Response]
 
 
@@ -116,7 +117,7 @@ def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
     """Return the fake server's application, both API hosts and the gateway in one."""
     posts: dict[str, Handler] = {
         "/v1.0/oauth2/accessToken": _access_token,
-        "/v1.0/gateway/connections/open": _open_gateway,
+        OPEN_PATH: _open_gateway,
         "/v1.0/robot/oToMessages/batchSend": _v1(_batch_send),
         "/v1.0/robot/groupMessages/send": _v1(_group_send),
         "/v1.0/robot/groupMessages/query": _v1(_group_query),
@@ -240,7 +241,8 @@ def _open_gateway(state: FakeDingtalk, request: Request, payload: dict[str, Any]
     app_key = str(payload.get("clientId", ""))
     if not state.platform.is_app(app_key, str(payload.get("clientSecret", ""))):
         return _refused(401, "authFailed")
-    base = str(request.base_url).replace("http", "ws", 1).rstrip("/")
+    # Beside this very route, wherever the fake is mounted.
+    base = str(request.url).replace("http", "ws", 1).removesuffix(OPEN_PATH)
     ticket = state.gateway.issue_ticket(app_key)
     return JSONResponse({"endpoint": f"{base}/connect", "ticket": ticket})
 
