@@ -19,6 +19,8 @@ REFUSED = frozenset({"text", "body", "content", "name", "phone", "words", "quest
 _TRACEBACK = "Traceback (most recent call last):"
 # The first line of a traceback that is not indented, after the frames.
 _RAISED = re.compile(r"\A.*\n(?:[ \t].*\n)*(?P<kind>[A-Za-z_][\w.]*)(?:: (?P<reason>.*))?(?:\n|\Z)")
+# uvicorn names the address of a websocket, and its query holds DingTalk's ticket.
+_QUERY = re.compile(r"\?[^\s\"]*=[^\s\"]*")
 NOISY = (
     "httpx2",
     "httpcore2",
@@ -51,12 +53,13 @@ def _type_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
 
 
 def _first_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Cut a library's message after its first line; asyncio prints exceptions below it.
+    """Cut a library's message after its first line, and every query string out of it.
 
-    Where the message is a traceback (uvicorn's, of a failed start) its exception's type is kept.
+    asyncio prints exceptions below the first line. Where the message is a traceback (uvicorn's, of
+    a failed start) its exception's type is kept.
     """
     text = str(event["event"])
-    event["event"] = text.partition("\n")[0]
+    event["event"] = _QUERY.sub("?[cut]", text.partition("\n")[0])
     if found := _RAISED.search(text[text.rfind(_TRACEBACK) :]) if _TRACEBACK in text else None:
         event["error"] = found["kind"].rpartition(".")[2]
         if event["error"] == ConfigInvalid.__name__:

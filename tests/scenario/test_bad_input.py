@@ -234,7 +234,7 @@ async def test_addresses_that_are_none(home: Home) -> None:
     prepared = home.driver.prepare(PARENT, CALM)
     for url in (
         prepared.url.replace("/school1", "/school2"),
-        prepared.url.replace("/wechat/", "/dingtalk/"),
+        prepared.url.replace("/wechat/", "/wecom/"),
     ):
         assert await status(home, PreparedCallback(url, prepared.body)) == 404
     capital = PreparedCallback(prepared.url.replace("/school1", "/School1"), prepared.body)

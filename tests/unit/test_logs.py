@@ -109,6 +109,15 @@ def test_of_a_logged_traceback_the_last_exceptions_type_is_kept(
     assert SECRET not in json.dumps(line, ensure_ascii=False)
 
 
+def test_a_query_string_never_gets_into_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    """uvicorn writes down the address of every websocket."""
+    logs.configure("INFO")
+    line = f'127.0.0.1:1 - "WebSocket /connect?ticket={SECRET}&a=1" [accepted]'
+    logging.getLogger("uvicorn.error").info(line)
+    (written,) = lines(capsys)
+    assert written["event"] == '127.0.0.1:1 - "WebSocket /connect?[cut]" [accepted]'
+
+
 async def test_an_exception_that_nobody_caught_is_not_quoted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
