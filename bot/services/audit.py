@@ -10,14 +10,14 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.db.locks import Turn, take_turn
 from bot.db.models import AuditEntry
 
 GENESIS = "0" * 64
 VERIFY_BATCH = 500
-_ADVISORY_LOCK = 7_309_266
 
 
 def _digest(entry: AuditEntry) -> str:
@@ -56,9 +56,8 @@ async def record(
         staff_id: who acted; None for the service itself.
         data: codes and ids only, never a person's words.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        # Two writers must not both continue from the same entry; SQLite has one writer anyway.
-        await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    # Two writers must not both continue from the same entry.
+    await take_turn(session, Turn.AUDIT_CHAIN)
     entry = AuditEntry(
         at=now,
         staff_id=staff_id,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import aliased
 from bot.core.errors import InputInvalid, NotFound, XinqingError
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
+from bot.db.locks import Turn, take_turn
 from bot.db.models import Login, LoginFailure, Place, Staff, StaffRole
 from bot.db.models.staff import ROLES
 from bot.services import audit, passwords
@@ -258,6 +259,8 @@ def _subjects(ring: KeyRing, login: str, address: str) -> dict[str, str]:
 
 
 async def _brake(session: AsyncSession, subjects: Mapping[str, str], now: datetime) -> None:
+    # Tries of one moment must not all count the failures before any of them has added its own.
+    await take_turn(session, Turn.SIGN_IN)
     await session.execute(delete(LoginFailure).where(LoginFailure.at <= now - FAILURE_WINDOW))
     for kind, subject in subjects.items():
         query = select(LoginFailure.at).where(LoginFailure.subject == subject)
