@@ -2,17 +2,17 @@
 
 SQLite runs in WAL mode with real transactions: writers start with BEGIN IMMEDIATE (a deferred
 write would fail with SQLITE_BUSY in spite of the time-out), take turns within a process and share
-their commits (`bot.db.group`). PostgreSQL needs neither.
+their commits (`bot.db.group`). PostgreSQL needs neither; its time-outs are in `bot.db.postgresql`.
 """
 
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, InvalidRequestError
@@ -27,9 +27,18 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from bot.core.errors import ConfigInvalid
 from bot.db.group import GroupCommit
 from bot.db.loop import BEGIN_WRITE, connect
+from bot.db.notices import Notices
+from bot.db.postgresql import POOL_OVERFLOW, POOL_SECONDS, POOL_SIZE, connect_options
 
 BUSY_TIMEOUT_MS = 30_000
 WAL_TRIES, WAL_PAUSE_SECONDS = 40, 0.05
+
+
+# SQLite: no write lock. PostgreSQL: every statement sees what the first one saw, as on SQLite.
+_READING: Mapping[bool, Mapping[str, Any]] = {
+    True: {"write": False},
+    False: {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
 
 
 def _dumps(value: Any) -> str:
@@ -44,12 +53,20 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> AsyncEngine:
     """
     # Hidden parameters: an error's text would otherwise quote what a parent wrote.
     options: dict[str, Any] = {"json_serializer": _dumps, "hide_parameters": True}
-    if not url.startswith("sqlite"):
-        options |= {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
-    else:
-        options["connect_args"] = {"async_creator_fn": connect}
     try:
-        engine = create_async_engine(url, **options)
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite":
+            options["connect_args"] = {"async_creator_fn": connect}
+        else:
+            options |= {
+                "connect_args": connect_options(address),
+                "pool_size": POOL_SIZE,
+                "max_overflow": POOL_OVERFLOW,
+                "pool_timeout": POOL_SECONDS,
+                # A connection that died while it lay in the pool is replaced, unseen by its user.
+                "pool_pre_ping": True,
+            }
+        engine = create_async_engine(address, **options)
     except (ArgumentError, InvalidRequestError, ImportError, ValueError):
         raise ConfigInvalid(
             "XINQING_DATABASE_URL: not an address of a database that can be used; PostgreSQL: "
@@ -95,10 +112,11 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self.notices = Notices(engine)
         self._group = GroupCommit(engine) if self.is_sqlite else None
         self._writes = async_sessionmaker(engine, expire_on_commit=False)
         self._reads = async_sessionmaker(
-            engine.execution_options(write=False), expire_on_commit=False
+            engine.execution_options(**_READING[self.is_sqlite]), expire_on_commit=False
         )
 
     @asynccontextmanager
@@ -119,6 +137,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.notices.close()
         if self._group is not None:
             await self._group.close()
         await self.engine.dispose()

@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.errors import ConfigInvalid
 from bot.db.engine import Database
+from bot.db.locks import Turn
+from bot.db.postgresql import UNHURRIED
 
-ADVISORY_LOCK = 7_309_265
+ADVISORY_LOCK = Turn.MIGRATION.value
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -48,13 +50,17 @@ async def migrate(database: Database) -> None:
             await _foreign_keys(connection, "OFF")
         async with connection.begin():
             if not database.is_sqlite:
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK}
-                )
+                await _wait_for_turn(connection)
             await connection.run_sync(lambda c: command.upgrade(alembic_config(c), "head"))
             await connection.run_sync(_check_orphans)
         if database.is_sqlite:
             await _foreign_keys(connection, "ON")
+
+
+async def _wait_for_turn(connection: AsyncConnection) -> None:
+    for statement in UNHURRIED:
+        await connection.execute(text(statement))
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
 
 
 async def _foreign_keys(connection: AsyncConnection, state: str) -> None:

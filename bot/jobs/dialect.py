@@ -9,11 +9,13 @@ from typing import Protocol, TypeAlias
 
 from sqlalchemy import ColumnElement, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import Clock
+from bot.db.engine import Database
 
 Wake: TypeAlias = Callable[[], None]
+Listener: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 
 
@@ -39,10 +41,8 @@ class Dialect(Protocol):
         """Wake the workers when this transaction commits: on PostgreSQL those of every process."""
         ...
 
-    def listener(
-        self, engine: AsyncEngine, wake: Wake
-    ) -> Callable[[Callable[[], None]], Awaitable[None]] | None:
-        """Return a task that calls `wake` at every `notify`; None where there is none.
+    def listener(self, database: Database, wake: Wake) -> Listener:
+        """Return a task that calls `wake` at every `notify`.
 
         The task is handed a function to call once it listens.
         """

@@ -1,15 +1,16 @@
 """The job table on PostgreSQL: many hosts, the database's clock, LISTEN and NOTIFY."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
 
-from sqlalchemy import BigInteger, ColumnElement, Table, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Table, cast, func, literal, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.clock import Clock
-from bot.jobs.dialect import Wake
-
-CHANNEL = "xinqing_job"
+from bot.core.clock import Clock, SystemClock, epoch_ms
+from bot.db.engine import Database
+from bot.db.notices import Topic, notify
+from bot.jobs.dialect import Listener, Wake
 
 
 class PostgresqlDialect:
@@ -19,11 +20,16 @@ class PostgresqlDialect:
     tx_at_once = 8
 
     def now(self, clock: Clock) -> ColumnElement[int]:
-        """Return the database's own moment: hosts' clocks may differ, leases must not."""
+        """Return the database's own moment: hosts' clocks may differ, leases must not.
+
+        A clock other than the host's, which tests set by hand, counts as it is.
+        """
+        if not isinstance(clock, SystemClock):
+            return literal(epoch_ms(clock.now()), BigInteger)
         return cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
 
     async def now_ms(self, session: AsyncSession, clock: Clock) -> int:
-        """Ask the database for its moment."""
+        """Ask for that moment."""
         return int(await session.scalar(select(self.now(clock))) or 0)
 
     def insert(self, table: Table) -> postgresql.Insert:
@@ -31,27 +37,21 @@ class PostgresqlDialect:
         return postgresql.insert(table)
 
     async def notify(self, session: AsyncSession) -> None:
-        """Send one notification at commit; equal ones of a transaction are folded into one."""
-        await session.execute(select(func.pg_notify(CHANNEL, "")))
+        """Wake the workers of every process at commit."""
+        await notify(session, Topic.JOB)
 
-    def listener(
-        self, engine: AsyncEngine, wake: Wake
-    ) -> Callable[[Callable[[], None]], Awaitable[None]] | None:
-        """Return a task that keeps a connection of its own open and wakes the worker.
+    def listener(self, database: Database, wake: Wake) -> Listener:
+        """Return a task that has the worker woken at every notice.
 
-        Source: https://www.psycopg.org/psycopg3/docs/advanced/async.html (notifications).
+        The worker looks by itself too, so it is alive with or without the listening connection.
         """
-        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
         async def listen(alive: Callable[[], None]) -> None:
-            from psycopg import AsyncConnection
-
-            async with await AsyncConnection.connect(url, autocommit=True) as connection:
-                await connection.execute(f"LISTEN {CHANNEL}")
-                alive()
-                wake()
-                async for _ in connection.notifies():
-                    wake()
-            raise ConnectionError("the listening connection ended")
+            leave = database.notices.hear(Topic.JOB, wake)
+            alive()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                leave()
 
         return listen

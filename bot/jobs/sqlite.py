@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from sqlalchemy import BigInteger, ColumnElement, Table, event, literal
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
 from bot.core.clock import Clock, epoch_ms
-from bot.jobs.dialect import Wake
+from bot.db.engine import Database
+from bot.jobs.dialect import Listener, Wake
 
 _LISTENS, _ENQUEUED = "jobs_listens", "jobs_enqueued"
 # By database address: the workers of this process. Those of others find new work by looking.
@@ -48,11 +49,9 @@ class SqliteDialect:
             info[_LISTENS] = True
             event.listen(session.sync_session, "after_transaction_end", _ring)
 
-    def listener(
-        self, engine: AsyncEngine, wake: Wake
-    ) -> Callable[[Callable[[], None]], Awaitable[None]] | None:
+    def listener(self, database: Database, wake: Wake) -> Listener:
         """Return a task that has the worker woken as long as it runs."""
-        wakes = _workers[str(engine.url)]
+        wakes = _workers[str(database.engine.url)]
 
         async def listen(alive: Callable[[], None]) -> None:
             wakes.append(wake)

@@ -101,8 +101,7 @@ class Worker:
         self._supervisor.start("renew", self._keep_leases)
         self._supervisor.start("measure", self._keep_measuring)
         self._supervisor.start("claim", self._keep_claiming)
-        if listen := self._dialect.listener(self._database.engine, self.wake):
-            self._supervisor.start("listen", listen)
+        self._supervisor.start("listen", self._dialect.listener(self._database, self.wake))
         try:
             await self._ended.wait()
         finally:

@@ -1,8 +1,9 @@
 """Live changes for the desk: rows written with the change, pushed to every open page.
 
 `publish` is called by services inside their transaction; `LiveEvents` is one hub per process, for
-the desk's event stream. Whoever commits calls `wake()`; changes made by other processes are found
-by a short poll that runs only while somebody listens.
+the desk's event stream. Whoever commits calls `wake()`; of changes made by other processes
+PostgreSQL sends a notice (`bot.db.notices`), and a short poll finds what no notice told of. Both
+run only while somebody listens.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.clock import Clock
 from bot.db.engine import Database
 from bot.db.models import DeskEvent
+from bot.db.notices import Topic, notify
 
 POLL_SECONDS = 0.3
 QUEUE_SIZE = 500
@@ -47,6 +49,7 @@ async def publish(
 ) -> None:
     """Write a change that open pages are to be told of, in the caller's transaction."""
     session.add(DeskEvent(at=now, kind=kind, place_id=place_id, case_id=case_id))
+    await notify(session, Topic.DESK)
 
 
 async def newest_id(session: AsyncSession) -> int:
@@ -122,7 +125,7 @@ class LiveEvents:
                 self._cursor = await newest_id(session)
             late = range(max(1, self._cursor - LATE_IDS), self._cursor + 1)
             self._seen.extend(late)
-            self._poller = asyncio.create_task(self._poll(), name="desk-events")
+            self._poller = asyncio.create_task(self._keep_looking(), name="desk-events")
 
     async def _after(self, event_id: int) -> list[LiveEvent]:
         async with self._database.read() as session:
@@ -133,6 +136,13 @@ class LiveEvents:
                 .limit(REPLAY_LIMIT)
             )
             return [_event(row) for row in reversed(rows.all())]
+
+    async def _keep_looking(self) -> None:
+        leave = self._database.notices.hear(Topic.DESK, self.wake)
+        try:
+            await self._poll()
+        finally:
+            leave()
 
     async def _poll(self) -> None:
         while self._listeners and not self.closed:
