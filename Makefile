@@ -17,10 +17,10 @@ NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup dev test check fmt bench docs clean reset-demo
+.PHONY: help run setup dev test test-postgresql check fmt bench docs clean reset-demo
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 run: $(VENV)/.installed-run ## install, set up and start on this machine's port 8600
 	@$(BIN)/xinqing setup
@@ -33,6 +33,9 @@ dev: $(VENV)/.installed-dev ## install what development needs
 
 test: $(VENV)/.installed-dev ## run the tests; some of them: make test ARGS=tests/unit
 	@$(BIN)/python -m pytest -q $(NO_SKIPS) $(ARGS)
+
+test-postgresql: $(VENV)/.installed-dev ## what touches a database again, on XINQING_TEST_POSTGRESQL_URL
+	@XINQING_TEST_ENGINE=postgresql $(BIN)/python -m pytest -q $(NO_SKIPS) $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generated pages
 	@$(BIN)/ruff format --check .

@@ -1,32 +1,61 @@
-"""What most tests share: a clock, a key ring, a migrated database, PostgreSQL when it is there.
+"""What most tests share: a clock, a key ring, a migrated database on the engine of this run.
 
-The whole running house is in `house.py`; its fixture `home` is loaded from here.
+The engines are in `engines.py`, the whole running house is in `house.py`.
 """
 
-import asyncio
 import logging
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import structlog.testing
-from engines import needs_postgresql, postgresql_database
+from engines import (
+    ENGINE,
+    Databases,
+    SqliteFiles,
+    check_setting,
+    open_databases,
+    postgresql_database,
+    sort,
+)
 from factories import NIGHT, SCENE
 from house import KEYS, PARENT, Home, Houses
 
 from bot.core.clock import FixedClock
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
-from bot.db.migrate import migrate
+
+LEFT = pytest.StashKey[dict[str, list[pytest.Item]]]()
+
+
+def pytest_configure() -> None:
+    """Refuse an engine that isn't there."""
+    check_setting()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the other engine's run what belongs there."""
+    items[:], config.stash[LEFT] = sort(items)
+    config.hook.pytest_deselected(
+        items=[item for left in config.stash[LEFT].values() for item in left]
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Count in the open what this run left out, and why."""
+    terminalreporter.write_line(f"engine: {ENGINE}")
+    for reason, items in sorted(config.stash.get(LEFT, {}).items()):
+        terminalreporter.write_line(f"  {len(items)} not run here ({reason})")
 
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what is set on this machine out of the tests."""
     for name in os.environ:
-        if name.startswith("XINQING_") and name != "XINQING_TEST_POSTGRESQL_URL":
+        if name.startswith("XINQING_") and not name.startswith("XINQING_TEST_"):
             monkeypatch.delenv(name)
 
 
@@ -46,75 +75,56 @@ def ring() -> Iterator[crypto.KeyRing]:
 
 
 @pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """Where this run's databases come from: the engine that XINQING_TEST_ENGINE names."""
+    made = open_databases(tmp_path_factory.mktemp("migrated"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def database_url(engine: Databases, tmp_path: Path) -> Iterator[str]:
+    """The address of a migrated database of the test's own."""
+    with engine.new(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_url(engine: Databases, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table."""
+    with engine.new(tmp_path, empty=True) as url:
+        yield url
+
+
+@pytest.fixture
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty SQLite database at the newest revision, to be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "empty.db"
-    asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}"))
-    return path
-
-
-async def _migrate(url: str) -> None:
-    database = Database(make_engine(url))
-    await migrate(database)
-    await database.close()
-
-
-def _copied(migrated: Path, folder: Path) -> str:
-    path = folder / "xinqing.db"
-    shutil.copy(migrated, path)
-    return f"sqlite+aiosqlite:///{path}"
+    folder = tmp_path_factory.mktemp("migrated")
+    SqliteFiles(folder)
+    return folder / "migrated.db"
 
 
 @pytest.fixture
-async def database(migrated: Path, tmp_path: Path, ring: crypto.KeyRing) -> AsyncIterator[Database]:
-    """A migrated SQLite database of the test's own."""
-    made = Database(make_engine(_copied(migrated, tmp_path), synchronous="NORMAL"))
-    yield made
-    await made.close()
-
-
-@pytest.fixture(scope="session")
-def migrated_postgresql() -> Iterator[str]:
-    """The name of an empty PostgreSQL database at the newest revision, to be copied."""
-    with postgresql_database() as url:
-        asyncio.run(_migrate(url.render_as_string(hide_password=False)))
-        yield str(url.database)
-
-
-@pytest.fixture
-def postgresql_copy(migrated_postgresql: str) -> Iterator[str]:
-    """The address of a migrated PostgreSQL database of the test's own."""
-    with postgresql_database(migrated_postgresql) as url:
+def postgresql_copy() -> Iterator[str]:
+    """The address of a migrated PostgreSQL database, on whatever engine the run is."""
+    with postgresql_database(empty=False) as url:
         yield url.render_as_string(hide_password=False)
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=[pytest.mark.postgresql, needs_postgresql]),
-    ]
-)
-def any_url(request: pytest.FixtureRequest) -> str:
-    """The address of a database of the test's own, once on each engine."""
-    if request.param == "postgresql":
-        return str(request.getfixturevalue("postgresql_copy"))
-    return _copied(request.getfixturevalue("migrated"), request.getfixturevalue("tmp_path"))
-
-
 @pytest.fixture
-async def any_database(any_url: str, ring: crypto.KeyRing) -> AsyncIterator[Database]:
-    """A migrated database of the test's own, once on each engine."""
-    made = Database(make_engine(any_url, synchronous="NORMAL"))
+async def database(database_url: str, ring: crypto.KeyRing) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    made = Database(make_engine(database_url, synchronous="NORMAL"))
     yield made
     await made.close()
 
 
 @pytest.fixture
 async def houses(
-    migrated: Path, tmp_path: Path, clock: FixedClock, ring: crypto.KeyRing
+    database_url: str, tmp_path: Path, clock: FixedClock, ring: crypto.KeyRing
 ) -> AsyncIterator[Houses]:
     """Builds homes on the test's own database; see `house.py`."""
-    made = Houses(migrated, tmp_path, clock)
+    made = Houses(database_url, tmp_path, clock)
     yield made
     await made.close()
 

@@ -6,7 +6,6 @@ through the services that the desk calls, the worker one round at a time.
 """
 
 import base64
-import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -282,11 +281,12 @@ class Houses:
     """Makes homes; a second one on the same folder is what a restart, or another process, is.
 
     Args:
-        migrated: an empty migrated SQLite file, copied for the first home of a folder.
+        database_url: the migrated database that they all work on.
+        folder: their data folder.
     """
 
-    def __init__(self, migrated: Path, folder: Path, clock: FixedClock) -> None:
-        self._migrated = migrated
+    def __init__(self, database_url: str, folder: Path, clock: FixedClock) -> None:
+        self._database_url = database_url
         self._folder = folder
         self._clock = clock
         self._platform = FakePlatform(clock)
@@ -304,13 +304,10 @@ class Houses:
         self, *, answers: FakeAnswers | None = None, screen: Screen | None = None, **settings: Any
     ) -> Home:
         """Build a home on this test's database."""
-        path = self._folder / "xinqing.db"
-        if not path.exists():
-            shutil.copy(self._migrated, path)
         answers = answers or FakeAnswers()
         screen = screen or ReadyScreen()
         house = build(
-            make_settings(self._folder, **settings),
+            make_settings(self._folder, **{"database_url": self._database_url} | settings),
             self._clock,
             answers=answers,
             screen=screen,

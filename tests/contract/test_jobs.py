@@ -36,8 +36,8 @@ from bot.jobs.table import (
 
 
 @pytest.fixture
-def world(any_database: Database) -> World:
-    return World(any_database)
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def test_a_key_is_enqueued_once(world: World) -> None:

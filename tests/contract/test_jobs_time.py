@@ -27,8 +27,8 @@ from bot.jobs.table import (
 
 
 @pytest.fixture
-def world(any_database: Database) -> World:
-    return World(any_database)
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def test_a_timer_goes_off_at_its_time_and_not_before(world: World) -> None:

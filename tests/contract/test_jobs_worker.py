@@ -35,8 +35,8 @@ from bot.jobs.worker import Worker
 
 
 @pytest.fixture
-def world(any_database: Database) -> World:
-    return World(any_database)
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def lose(world: World, key: str, *, owner: str = "gone", attempts: int = 1) -> None:

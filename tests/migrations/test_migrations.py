@@ -1,14 +1,12 @@
 """Migrations: from an empty database to exactly the models, on both engines, more than once."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from engines import needs_postgresql, postgresql_database
 from sqlalchemy import Connection, inspect, text
 
 import bot.db.models  # noqa: F401  # fills the metadata
@@ -17,21 +15,6 @@ from bot.db import migrate as module
 from bot.db.base import Base
 from bot.db.engine import Database, make_engine
 from bot.db.migrate import alembic_config, current_revision, migrate, newest_revision
-
-
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgresql", marks=[pytest.mark.postgresql, needs_postgresql]),
-    ]
-)
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database without any table, once on each engine."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
-        return
-    with postgresql_database() as url:
-        yield url.render_as_string(hide_password=False)
 
 
 async def test_from_nothing_to_the_models(empty_url: str) -> None:

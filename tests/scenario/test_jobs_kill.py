@@ -103,25 +103,25 @@ def kill_during(workers: Crew, url: str, total: int, kills: int) -> int:
     return killed
 
 
-def test_effects_in_the_database_happen_exactly_once(any_url: str, tmp_path: Path) -> None:
-    asyncio.run(_enqueue(any_url, "work", 3_000))
-    with crew(any_url, tmp_path / "provider") as workers:
-        assert kill_during(workers, any_url, 3_000, 6) == 6
+def test_effects_in_the_database_happen_exactly_once(database_url: str, tmp_path: Path) -> None:
+    asyncio.run(_enqueue(database_url, "work", 3_000))
+    with crew(database_url, tmp_path / "provider") as workers:
+        assert kill_during(workers, database_url, 3_000, 6) == 6
         workers.finish()
-    keys = [row.split("|")[0] for row in asyncio.run(_rows(any_url))]
+    keys = [row.split("|")[0] for row in asyncio.run(_rows(database_url))]
     assert len(keys) == len(set(keys)) == 3_000
-    assert asyncio.run(_done(any_url)) == 3_000
+    assert asyncio.run(_done(database_url)) == 3_000
 
 
-def test_no_send_is_lost_and_few_are_doubled(any_url: str, tmp_path: Path) -> None:
+def test_no_send_is_lost_and_few_are_doubled(database_url: str, tmp_path: Path) -> None:
     provider = tmp_path / "provider"
-    asyncio.run(_enqueue(any_url, "send", 3_000))
-    with crew(any_url, provider) as workers:
-        killed = kill_during(workers, any_url, 3_000, 3)
+    asyncio.run(_enqueue(database_url, "send", 3_000))
+    with crew(database_url, provider) as workers:
+        killed = kill_during(workers, database_url, 3_000, 3)
         workers.finish()
     assert killed == 3
     sent = Counter(provider.read_text().split())
     assert len(sent) == 3_000
     assert sum(sent.values()) - len(sent) <= killed * SLOTS
-    receipts = [row for row in asyncio.run(_rows(any_url)) if row.startswith("receipt|")]
+    receipts = [row for row in asyncio.run(_rows(database_url)) if row.startswith("receipt|")]
     assert len(receipts) == 3_000

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import os
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -261,19 +260,17 @@ def test_a_folder_that_can_not_be_made_is_refused_in_one_line(
 def test_other_keys_are_refused_and_doctor_says_so(
     environment: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    migrated: Path,
-    tmp_path: Path,
+    database_url: str,
     ring: crypto.KeyRing,
 ) -> None:
-    shutil.copy(migrated, tmp_path / "xinqing.db")
-
     async def fill() -> None:
-        database = Database(make_engine(f"sqlite+aiosqlite:///{tmp_path / 'xinqing.db'}"))
+        database = Database(make_engine(database_url))
         async with database.write() as session:
             await make_staff(session, now=SystemClock().now())
         await database.close()
 
     asyncio.run(fill())
+    environment.setenv("XINQING_DATABASE_URL", database_url)
     environment.setenv("XINQING_SECRET_KEYS", new_key("k1"))
     for command in ("serve", "work"):
         assert "XINQING_SECRET_KEYS: the stored staff.name" in refused(environment, capsys, command)

@@ -1,25 +1,24 @@
 """Fixtures of the page tests."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx2
 import pytest
 from desk_world import Browser, World, make_world
 from starlette.applications import Starlette
 
+from bot.db.engine import Database
 from bot.web import routes
 from bot.web.errors import exception_handlers
 from bot.web.guard import LOGIN_COOKIE
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(database: Database) -> AsyncIterator[World]:
     """A demo district with two schools."""
-    made = await make_world(tmp_path)
+    made = await make_world(database)
     yield made
     await made.services.live.close()
-    await made.services.database.close()
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.bell import Bell
 from bot.core.clock import FixedClock
 from bot.db import crypto
-from bot.db.base import Base
 from bot.db.crypto import KeyRing
-from bot.db.engine import Database, make_engine
+from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
 from bot.services import live, passwords, places, staff
 from knowledge.entry import Entry
@@ -220,13 +219,10 @@ async def _case(
     return case.id
 
 
-async def make_world(folder: Path, *, mode: str = "demo") -> World:
-    """Build the world in a database file of its own."""
+async def make_world(database: Database, *, mode: str = "demo") -> World:
+    """Build the world in an empty database, which the world's owner closes."""
     ring = KeyRing.parse(f"k1:{base64.b64encode(bytes(32)).decode()}")
     crypto.install(ring)
-    database = Database(make_engine(f"sqlite+aiosqlite:///{folder / 'desk.db'}"))
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     clock = FixedClock(START)
     hub = live.LiveEvents(database, clock)
     bell = Bell()

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from engines import POSTGRESQL_URL, needs_postgresql
 from sqlalchemy import text
 
 from bot.bench.databases import engine_version, own_database, plain_engine
 from bot.core.errors import ConfigInvalid
-from tests.engines import POSTGRESQL_URL, needs_postgresql
 
 
 def test_sqlite_lives_in_the_folder(tmp_path: Path) -> None:

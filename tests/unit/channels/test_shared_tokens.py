@@ -2,18 +2,13 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from bot.core.clock import FixedClock
-from bot.db import crypto
-from bot.db.base import Base
-from bot.db.engine import Database, make_engine
-from bot.db.models import PlatformToken
+from bot.db.engine import Database
 from bot.services.tokens import DatabaseTokens, MemoryTokens, SharedToken, TokenStore
 
 NAME = "wechat:school1"
@@ -23,20 +18,6 @@ START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 @pytest.fixture
 def clock() -> FixedClock:
     return FixedClock(START)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    before = crypto._installed[:]
-    crypto.install(crypto.KeyRing([("k1", bytes(range(32)))]))
-    database = Database(make_engine(f"sqlite+aiosqlite:///{tmp_path / 'tokens.db'}"))
-    async with database.engine.begin() as connection:
-        await connection.run_sync(
-            lambda c: Base.metadata.create_all(c, tables=[PlatformToken.__table__])  # type: ignore[list-item]
-        )
-    yield database
-    await database.close()
-    crypto._installed[:] = before
 
 
 @pytest.fixture(params=["database", "memory"])

@@ -27,6 +27,15 @@ def setup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def real(
+    setup_folder: Path, database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Database:
+    """The database of that service."""
+    monkeypatch.setenv("XINQING_DATABASE_URL", database_url)
+    return database
+
+
 async def say(*texts: str) -> list[str]:
     """Say each text as another person and return the first reply to each."""
     replies = []
@@ -55,24 +64,22 @@ async def test_a_file_that_is_no_database_is_left_aside(setup_folder: Path) -> N
     assert "现在没有值班老师" in reply
 
 
-async def test_the_roster_and_the_lines_of_the_real_one_count(
-    setup_folder: Path, database: Database
-) -> None:
-    async with database.write() as session:
+async def test_the_roster_and_the_lines_of_the_real_one_count(real: Database) -> None:
+    async with real.write() as session:
         await demo.seed(session, account="school1", now=datetime.now(UTC))
         await session.execute(
             update(HotlineRow).where(HotlineRow.number == "110").values(name="报警电话")
         )
-    before = [await count(database, model) for model in (Contact, Message, Job)]
+    before = [await count(real, model) for model in (Contact, Message, Job)]
     handoff, danger = await say("转人工", DANGER)
     assert "正在把你的话转给值班老师" in handoff
     assert "110报警电话" in handoff
     assert "正在通知值班心理老师" in danger
-    assert [await count(database, model) for model in (Contact, Message, Job)] == before
+    assert [await count(real, model) for model in (Contact, Message, Job)] == before
 
 
-async def test_no_name_and_no_password_is_copied(setup_folder: Path, database: Database) -> None:
-    async with database.write() as session:
+async def test_no_name_and_no_password_is_copied(real: Database) -> None:
+    async with real.write() as session:
         await demo.seed(session, account="school1", now=datetime.now(UTC))
     async with scratch_house() as house, house.services.database.read() as session:
         staff = list(await session.scalars(Staff.__table__.select().with_only_columns(Staff.login)))

@@ -34,14 +34,14 @@ async def raw(database: Database, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-async def stored(any_database: Database) -> Database:
+async def stored(database: Database) -> Database:
     """A database in which a parent has left words and a number."""
-    async with any_database.write() as session:
+    async with database.write() as session:
         contact = await make_contact(session, now=NOW)
         contact.emergency_contact = WORDS
         contact.name = WORDS
         await make_message(session, contact, now=NOW, text=WORDS)
-    return any_database
+    return database
 
 
 async def test_personal_words_are_unreadable_in_the_table(stored: Database) -> None:
@@ -81,12 +81,12 @@ async def test_an_unknown_key_is_an_error_not_rubbish(stored: Database) -> None:
 
 
 async def test_a_failing_statement_does_not_quote_what_a_parent_wrote(
-    any_database: Database,
+    database: Database,
 ) -> None:
     """Errors of the driver print their parameters unless told not to."""
 
     async def write() -> None:
-        async with any_database.write() as session:
+        async with database.write() as session:
             message = await make_message(session, await make_contact(session, now=NOW), now=NOW)
             message.text, message.sent_at = WORDS, NOW.replace(tzinfo=None)
 
@@ -120,15 +120,15 @@ def test_nothing_stays_nothing() -> None:
         assert UtcDateTime().process_result_value(None, dialect) is None
 
 
-async def test_moments_are_kept_in_utc_whatever_zone_they_came_in(any_database: Database) -> None:
+async def test_moments_are_kept_in_utc_whatever_zone_they_came_in(database: Database) -> None:
     china = timezone(timedelta(hours=8))
-    async with any_database.write() as session:
+    async with database.write() as session:
         await make_contact(session, now=NOW.astimezone(china))
-    async with any_database.read() as session:
+    async with database.read() as session:
         contact = await session.get_one(Contact, 1)
     assert contact.created_at == NOW
     assert contact.created_at.tzinfo is UTC or contact.created_at.utcoffset() == timedelta(0)
-    if any_database.is_sqlite:
-        assert (await raw(any_database, "SELECT created_at FROM contact"))[0][0].startswith(
+    if database.is_sqlite:
+        assert (await raw(database, "SELECT created_at FROM contact"))[0][0].startswith(
             "2026-11-22 15:40"
         )

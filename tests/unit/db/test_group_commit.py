@@ -17,6 +17,7 @@ from bot.db.loop import LoopConnection
 from bot.db.models import Contact
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+pytestmark = pytest.mark.sqlite(reason="one writer at a time, on the loop's own thread")
 
 
 @pytest.fixture

@@ -27,25 +27,23 @@ async def _fill(database: Database, clock: FixedClock, what: str) -> None:
             session.add(PlatformToken(name="wechat:a", token="the-token", expires_at=now))
 
 
-async def test_an_empty_and_a_filled_database_open(
-    any_database: Database, clock: FixedClock
-) -> None:
-    await open_database(any_database)
+async def test_an_empty_and_a_filled_database_open(database: Database, clock: FixedClock) -> None:
+    await open_database(database)
     for what in ("staff.name", "message.text", "platform_token.token"):
-        await _fill(any_database, clock, what)
-    await open_database(any_database)
-    assert await unreadable_column(any_database) is None
+        await _fill(database, clock, what)
+    await open_database(database)
+    assert await unreadable_column(database) is None
 
 
 @pytest.mark.parametrize("what", ["staff.name", "message.text", "platform_token.token"])
 async def test_with_other_keys_it_does_not_open(
-    any_database: Database, clock: FixedClock, ring: crypto.KeyRing, what: str
+    database: Database, clock: FixedClock, ring: crypto.KeyRing, what: str
 ) -> None:
-    await _fill(any_database, clock, what)
+    await _fill(database, clock, what)
     # The same key id with other bytes, as a second `setup` in an empty folder would make it.
     crypto.install(crypto.KeyRing.parse(crypto.new_key("k1")))
     with pytest.raises(ConfigInvalid, match=f"XINQING_SECRET_KEYS: the stored {what}"):
-        await open_database(any_database)
+        await open_database(database)
 
 
 async def test_a_ring_that_still_holds_the_old_key_opens(

@@ -42,48 +42,48 @@ async def key_ids(database: Database) -> set[str]:
     return found
 
 
-async def test_everything_moves_to_the_first_key(any_database: Database) -> None:
+async def test_everything_moves_to_the_first_key(database: Database) -> None:
     crypto.install(KeyRing.parse(OLD))
-    await fill(any_database)
-    assert await key_ids(any_database) == {"old"}
+    await fill(database)
+    assert await key_ids(database) == {"old"}
     crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
-    changed = await rotate.rotate(any_database)
+    changed = await rotate.rotate(database)
     assert changed > 12
-    assert await key_ids(any_database) == {"new"}
+    assert await key_ids(database) == {"new"}
     crypto.install(KeyRing.parse(NEW))
-    async with any_database.read() as session:
+    async with database.read() as session:
         assert (await session.get_one(Message, 1)).text == "第0句"
-    assert await rotate.rotate(any_database) == 0
+    assert await rotate.rotate(database) == 0
 
 
 async def test_rows_written_meanwhile_are_neither_lost_nor_touched(
-    any_database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rotate, "BATCH", 2)
     crypto.install(KeyRing.parse(OLD))
-    await fill(any_database, rows=5)
+    await fill(database, rows=5)
     crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
 
     async def write_on() -> None:
         for number in range(10):
-            async with any_database.write() as session:
+            async with database.write() as session:
                 contact = await make_contact(session, now=NOW)
                 await make_message(session, contact, now=NOW, text=f"后来第{number}句")
 
-    changed, _ = await asyncio.gather(rotate.rotate(any_database), write_on())
+    changed, _ = await asyncio.gather(rotate.rotate(database), write_on())
     assert changed >= 5 * 5
-    assert await key_ids(any_database) == {"new"}
-    async with any_database.read() as session:
+    assert await key_ids(database) == {"new"}
+    async with database.read() as session:
         texts = set(await session.scalars(select(Message.text)))
     assert texts == {f"第{n}句" for n in range(5)} | {f"后来第{n}句" for n in range(10)}
 
 
 async def test_a_field_under_an_unknown_key_stops_it_and_changes_nothing_of_its_batch(
-    any_database: Database,
+    database: Database,
 ) -> None:
     crypto.install(KeyRing.parse(OLD))
-    await fill(any_database)
+    await fill(database)
     crypto.install(KeyRing.parse(NEW))
     with pytest.raises(Undecipherable):
-        await rotate.rotate(any_database)
-    assert await key_ids(any_database) == {"old"}
+        await rotate.rotate(database)
+    assert await key_ids(database) == {"old"}

@@ -48,16 +48,16 @@ async def posts(database: Database) -> list[Delivery]:
 
 
 async def test_the_first_alarm_is_posted_to_the_top_without_details(
-    any_database: Database,
+    database: Database,
 ) -> None:
-    await raise_one(any_database, subject="wechat/school1")
-    (post,) = await posts(any_database)
+    await raise_one(database, subject="wechat/school1")
+    (post,) = await posts(database)
     assert (post.target, post.route, post.case_id, post.contact_id) == ("d", "alert", None, None)
     assert post.source == "phrase:alert.alarm@1"
     assert "http://desk.example/admin" in post.body
     for detail in ("rules", "wechat", "school1", "规则"):
         assert detail not in post.body
-    async with any_database.read() as session:
+    async with database.read() as session:
         (job,) = await session.scalars(select(Job))
     assert (job.kind, job.lane, job.payload) == ("alert.send", "alert:d", {"delivery": post.id})
     assert job.prio > 3, "no alarm goes before a case"

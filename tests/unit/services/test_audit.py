@@ -13,12 +13,6 @@ from bot.services import audit
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 
 
-@pytest.fixture
-def database(any_database: Database) -> Database:
-    """The tables, once on each engine."""
-    return any_database
-
-
 async def _fill(database: Database, count: int = 5) -> None:
     for number in range(count):
         async with database.write() as session:

@@ -7,17 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.core.clock import FixedClock
-from bot.db.engine import Database
+from bot.db.engine import Database, make_engine
 from bot.services import live
 from bot.services.live import QUEUE_SIZE, LiveEvent, LiveEvents
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(any_database: Database) -> Database:
-    """The tables, once on each engine."""
-    return any_database
 
 
 @pytest.fixture
@@ -66,6 +60,30 @@ async def test_a_change_of_another_process_is_found_by_the_poll(
     await waiting
     assert loop.time() - started < 1.0
     await stream.aclose()
+
+
+async def _hearing(database: Database) -> None:
+    async with asyncio.timeout(5):
+        while not database.notices.listening:  # noqa: ASYNC110  # the connection's time
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.postgresql(reason="LISTEN and NOTIFY")
+async def test_a_change_of_another_process_arrives_without_the_poll(
+    database: Database, database_url: str, hub: LiveEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "POLL_SECONDS", 3600.0)
+    other = Database(make_engine(database_url))
+    stream = hub.subscribe()
+    waiting = asyncio.create_task(_take(stream, 1))
+    await _listening(hub, 1)
+    await _hearing(database)
+    await _publish(other, "case")
+    assert [event.kind for event in await waiting] == ["case"]
+    await stream.aclose()
+    await hub.close()
+    assert not database.notices.listening
+    await other.close()
 
 
 async def test_what_came_after_the_last_known_id_is_replayed_once(

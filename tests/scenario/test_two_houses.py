@@ -1,24 +1,21 @@
-"""The same promises on PostgreSQL, with two web processes on one database."""
+"""The same promises with two web processes on one database."""
 
 import asyncio
 from datetime import datetime
 
 import pytest
-from engines import needs_postgresql
 from factories import incoming
 from fakes import HOMEWORK
 from house import DANGER, PARENT, URGENT, WORRY, Home, Houses
 
 from bot.db.models import Delivery
 
-pytestmark = [pytest.mark.postgresql, needs_postgresql]
-
 
 @pytest.fixture
-async def pair(houses: Houses, postgresql_copy: str) -> tuple[Home, Home]:
-    """Two houses on one PostgreSQL database, the school's counselor on duty."""
-    one = await houses.make(database_url=postgresql_copy)
-    two = await houses.make(database_url=postgresql_copy)
+async def pair(houses: Houses) -> tuple[Home, Home]:
+    """Two houses on one database, the school's counselor on duty."""
+    one = await houses.make()
+    two = await houses.make()
     await one.on_duty()
     await one.driver.follow(PARENT, "class-302")
     return one, two
