@@ -1,95 +1,52 @@
-"""One suite for every channel and every alert sender: what the pipeline may rely on.
+"""The suite of every channel, on the channel alone: what the pipeline may rely on.
 
-A new channel joins by adding a `Bench` to `BENCHES`.
+Each way in of each channel runs it (`channel_cases.py`); what needs the whole house around it is in
+`test_channels_at_home.py`.
 """
 
-import base64
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
 import stamina
+from channel_cases import GROUP_NAME, NAME, Way, ways
+from structlog.testing import capture_logs
 
-from bot.channels.alerts import make_alert_sender
-from bot.channels.http import make_http
-from bot.channels.wechat.channel import WechatChannel
-from bot.channels.wechat.client import WechatClient
 from bot.core.clock import FixedClock
-from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelError, ChannelRefused
-from bot.core.messages import Kind, Reply
-from bot.core.ports import AlertSender, CallbackAnswer, CallbackRequest, Channel, SendResult
-from bot.services.tokens import MemoryTokens
-from bot.simulator.driver import WechatCredentials, WechatDriver
-from bot.simulator.platform import FOREVER, FakePlatform, Fault
-from bot.simulator.wechat_server import make_fake_wechat
+from bot.core.errors import (
+    CallbackMalformed,
+    CallbackRejected,
+    ChannelError,
+    ChannelRateLimited,
+    ChannelRefused,
+    ChannelUnavailable,
+)
+from bot.core.messages import Kind, Reply, ReplyTo
+from bot.core.ports import CallbackRequest, SendResult
+from bot.simulator.platform import FOREVER, Fault
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
-PERSON = "oParent0001"
 WORDS = "孩子不肯上学 😀 <b>&amp;"
 REPLY = Reply("您好，慢慢说。]]> <a&b>", "answer", "entry:T06-01@1")
+MEBIBYTE = 1024 * 1024
+WAYS = ways()
+FAULTS = [fault for fault in Fault if fault is not Fault.SLOW]
+# What an answer proves when it can't be read: nothing, in either direction.
+UNKNOWN = {Fault.TRUNCATED, Fault.NOT_JSON, Fault.HTML}
 
 
-@dataclass
-class Bench:
-    """A channel, and its platform's side.
-
-    Args:
-        ask: makes a signed callback with these words at a moment.
-        read: what the platform shows of an answer; None for a bare acknowledgement.
-        send_path: the call that `send` makes.
-    """
-
-    channel: Channel
-    platform: FakePlatform
-    ask: Callable[[str, datetime], CallbackRequest]
-    read: Callable[[CallbackAnswer], str | None]
-    send_path: str
+def those(wanted: Callable[[type[Way]], object]) -> pytest.MarkDecorator:
+    """Run a test with the ways of which something is true."""
+    found = [way for way in WAYS if wanted(way)]
+    return pytest.mark.parametrize("way", found, indirect=True, ids=lambda way: str(way.name))
 
 
-def wechat_bench(mode: str) -> Bench:
-    clock = FixedClock(NOW)
-    platform = FakePlatform(clock)
-    platform.add_app("wx0123456789abcdef", "secret")
-    key = base64.b64encode(bytes(range(32))).decode().rstrip("=")
-    transport = httpx2.ASGITransport(make_fake_wechat(platform))
-    credentials = WechatCredentials("school1", "wx0123456789abcdef", "token", key, mode)
-    driver = WechatDriver("http://test", credentials, clock=clock, transport=transport)
-    client = WechatClient(
-        "school1",
-        app_id=credentials.app_id,
-        app_secret="secret",
-        api_base="http://fake",
-        tokens=MemoryTokens(clock),
-        clock=clock,
-        http=make_http(transport),
-    )
-    channel = WechatChannel(
-        "school1",
-        app_id=credentials.app_id,
-        token=credentials.token,
-        encoding_aes_key=key,
-        mode=mode,
-        client=client,
-        clock=clock,
-    )
-
-    def ask(text: str, at: datetime) -> CallbackRequest:
-        prepared = driver.prepare(PERSON, text, at=at)
-        return CallbackRequest(parse_qs(urlsplit(prepared.url).query), {}, prepared.body)
-
-    def read(answer: CallbackAnswer) -> str | None:
-        return driver.read_answer(httpx2.Response(answer.status, text=answer.body))
-
-    return Bench(channel, platform, ask, read, "/cgi-bin/message/custom/send")
-
-
-BENCHES: dict[str, Callable[[], Bench]] = {
-    f"wechat-{mode}": partial(wechat_bench, mode) for mode in ("plain", "compat", "safe")
-}
+every = those(lambda way: True)
+spoken = those(lambda way: way.speaks)
+with_window = those(lambda way: way.window is not None)
+with_group = those(lambda way: way.speaks and way.group)
 
 
 @pytest.fixture(autouse=True)
@@ -99,135 +56,284 @@ def _no_waiting() -> Iterator[None]:
     stamina.set_testing(False)
 
 
-@pytest.fixture(params=list(BENCHES))
-def bench(request: pytest.FixtureRequest) -> Bench:
-    return BENCHES[request.param]()
+@pytest.fixture
+async def way(request: pytest.FixtureRequest) -> AsyncIterator[Way]:
+    made: Way = request.param(FixedClock(NOW))
+    yield made
+    await made.close()
 
 
-def test_the_name_and_the_time_limit_are_known(bench: Bench) -> None:
-    assert bench.channel.name in ("wechat", "dingtalk")
-    assert bench.channel.account == bench.channel.account.lower() != ""
-    assert 0 < bench.channel.passive_seconds < 5
+# Coming in --------------------------------------------------------------------------------------
 
 
-def test_a_message_is_translated_whole(bench: Bench) -> None:
-    message = bench.channel.parse(bench.ask(WORDS, NOW))
-    assert (message.kind, message.text, message.sender) == (Kind.TEXT, WORDS, PERSON)
-    assert (message.channel, message.account) == (bench.channel.name, bench.channel.account)
+@every
+async def test_the_channel_says_what_it_is(way: Way) -> None:
+    channel = way.channel
+    assert channel.name in way.name
+    assert channel.account == channel.account.lower() != ""
+    assert 0 < channel.passive_seconds < 5
+    assert isinstance(channel.answers_inside, bool)
+
+
+@spoken
+async def test_a_message_is_translated_whole(way: Way) -> None:
+    message = await way.arrive(way.call(WORDS))
+    assert (message.kind, message.text, message.sender) == (Kind.TEXT, WORDS, way.person)
+    assert (message.channel, message.account) == (way.channel.name, way.channel.account)
     assert message.sent_at == NOW
     assert message.sent_at.tzinfo is not None
     assert 0 < len(message.platform_id) <= 200
-    assert not message.stale
+    assert (message.stale, message.outside, message.group) == (False, False, None)
 
 
-def test_the_same_callback_has_the_same_key_and_another_has_not(bench: Bench) -> None:
-    one, two = bench.ask(WORDS, NOW), bench.ask(WORDS, NOW)
-    key = bench.channel.parse(one).platform_id
-    assert bench.channel.parse(one).platform_id == key
-    assert bench.channel.parse(two).platform_id != key
+@every
+async def test_the_same_call_has_the_same_key_and_another_has_not(way: Way) -> None:
+    one, two = way.call("甲"), way.call("乙")
+    key = (await way.arrive(one)).platform_id
+    assert (await way.arrive(one)).platform_id == key
+    assert (await way.arrive(two)).platform_id != key
 
 
-def test_a_late_message_is_kept_and_marked(bench: Bench) -> None:
-    message = bench.channel.parse(bench.ask("不想活了", NOW - timedelta(days=1)))
-    assert message.stale
-    assert message.text == "不想活了"
-
-
-def test_dirty_words_are_cleaned(bench: Bench) -> None:
-    assert bench.channel.parse(bench.ask("想死\ud83d\x00了", NOW)).text == "想死\ufffd了"
-
-
-def test_nobody_gets_in_without_a_signature(bench: Bench) -> None:
-    signed = bench.ask(WORDS, NOW)
-    for query in ({}, {name: ["0"] for name in signed.query}):
+@every
+async def test_a_call_that_is_not_the_platforms_is_rejected(way: Way) -> None:
+    call = way.call(WORDS)
+    await way.arrive(call)
+    forged = way.forged(call)
+    # Only where the connection itself was opened with our secret there is nothing to forge.
+    assert forged or way.window is None
+    for wrong, made in forged.items():
+        for body in (made.body, b"", b"{}", b"<xml></xml>", b"\xff", b"<a>" * 1000, b"[" * 1000):
+            with pytest.raises(CallbackRejected) as caught:
+                await way.arrive(replace(made, body=body))
+            assert caught.value.status == 403, wrong
         with pytest.raises(CallbackRejected):
-            bench.channel.parse(CallbackRequest(query, signed.headers, signed.body))
+            way.channel.verify(replace(made, body=b""))
+
+
+@spoken
+async def test_a_signature_under_another_body(way: Way) -> None:
+    """What one signed call is worth to somebody who has seen it."""
+    seen, other = way.call("你好"), way.call("不想活了")
+    replayed = CallbackRequest(seen.query, seen.headers, other.body)
+    if way.window is None:
+        assert seen.query == other.query == {}, "there is nothing to replay: no signature"
+    elif way.covers_body:
         with pytest.raises(CallbackRejected):
-            bench.channel.verify(CallbackRequest(query, signed.headers, b""))
+            await way.arrive(replayed)
+    else:
+        assert not (await way.arrive(replayed)).stale
+        way.clock.advance(seconds=way.window.total_seconds() + 1)
+        assert (await way.arrive(replayed)).stale, "what it is worth ends with the window"
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"<xml></xml>", b"\xff\xfe", b"<a>" * 100_000])
-def test_rubbish_is_refused_without_a_traceback(bench: Bench, body: bytes) -> None:
-    signed = bench.ask(WORDS, NOW)
-    with pytest.raises((CallbackRejected, CallbackMalformed)):
-        bench.channel.parse(CallbackRequest(signed.query, signed.headers, body))
+@with_window
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+@pytest.mark.parametrize("ahead", [1, -1], ids=["ahead", "behind"])
+async def test_outside_the_window_a_message_is_kept_and_marked(
+    way: Way, beyond: int, ahead: int
+) -> None:
+    assert way.window is not None
+    at = NOW + ahead * (way.window + timedelta(seconds=beyond))
+    message = await way.arrive(way.call("不想活了", at=at))
+    assert (message.text, message.stale) == ("不想活了", beyond > 0)
+    assert message.sent_at == at
 
 
-def test_the_passive_answer_is_shown_word_for_word(bench: Bench) -> None:
-    request = bench.ask(WORDS, NOW)
-    message = bench.channel.parse(request)
-    assert bench.read(bench.channel.passive(request, message, REPLY)) == REPLY.text
-    silence = bench.channel.passive(request, message, None)
+@spoken
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("想死\ud83d\x00了", "想死\ufffd了"),
+        ("\ud83d\x00想死了", "\ufffd想死了"),
+        ("想死\udc00了", "想死\ufffd了"),
+        ("想死]]></Content>了", "想死]]></Content>了"),
+        ('想死","msgId":"1', '想死","msgId":"1'),
+        ("想\u200b死", "想\u200b死"),
+    ],
+    ids=["surrogate", "first", "low surrogate", "markup", "quotes", "zero width"],
+)
+async def test_dirty_words_are_cleaned_and_kept(way: Way, said: str, read: str) -> None:
+    assert (await way.arrive(way.call(said))).text == read
+
+
+@spoken
+async def test_a_hundred_thousand_characters_are_read_whole(way: Way) -> None:
+    words = "今天一切都好。" * 15_000 + "不想活了"
+    assert (await way.arrive(way.call(words))).text == words
+
+
+@spoken
+async def test_a_call_of_a_mebibyte_is_read_whole(way: Way) -> None:
+    # Encryption makes a call longer than its words, compat mode more than twice as long.
+    longer = len(way.call("a" * 100_000).body) / 100_000
+    words = "a" * int(MEBIBYTE * 0.98 / longer) + "不想活了"
+    call = way.call(words)
+    assert MEBIBYTE * 0.9 < len(call.body) <= MEBIBYTE
+    assert (await way.arrive(call)).text == words
+
+
+@spoken
+async def test_words_in_a_kind_that_nobody_knows_are_found(way: Way) -> None:
+    message = await way.arrive(way.strange("他说不想活了"))
+    assert (message.kind, message.text) == (Kind.OTHER, "他说不想活了")
+
+
+@every
+async def test_what_is_signed_and_broken_is_malformed(way: Way) -> None:
+    for wrong, call in way.broken().items():
+        with pytest.raises(CallbackMalformed) as caught:
+            await way.arrive(call)
+        assert caught.value.status == 400, wrong
+        assert "想死" not in str(caught.value), wrong
+
+
+@with_group
+async def test_a_group_is_told_apart(way: Way) -> None:
+    assert (await way.arrive(way.call(WORDS, group=way.group))).group == way.group
+    assert (await way.arrive(way.call(WORDS))).group is None
+
+
+@those(lambda way: not way.speaks)
+async def test_an_event_holds_nobodys_words(way: Way) -> None:
+    message = await way.arrive(way.call("1"))
+    assert (message.kind, message.text) == (Kind.RECEIPT, "")
+    assert NAME not in repr(message)
+
+
+@every
+async def test_a_message_holds_no_name(way: Way) -> None:
+    message = await way.arrive(way.call("你好", group=way.group))
+    assert NAME not in repr(message)
+    assert GROUP_NAME not in repr(message)
+
+
+# The answer to a callback -----------------------------------------------------------------------
+
+
+@spoken
+async def test_the_answer_inside_is_shown_word_for_word_or_not_at_all(way: Way) -> None:
+    call = way.call(WORDS)
+    message = await way.arrive(call)
+    shown = way.read(way.channel.passive(call, message, REPLY))
+    assert shown == (REPLY.text if way.channel.answers_inside else "")
+    silence = way.channel.passive(call, message, None)
     assert silence.status == 200
-    assert bench.read(silence) is None
+    assert way.read(silence) == ""
 
 
-async def test_sending_delivers_the_words(bench: Bench) -> None:
-    bench.platform.wrote(PERSON)
-    result = await bench.channel.send(PERSON, REPLY.text, key="delivery-1")
-    assert isinstance(result, SendResult)
-    assert bench.platform.texts(PERSON) == [REPLY.text]
-    await bench.channel.close()
+# Going out --------------------------------------------------------------------------------------
 
 
-async def test_sending_to_a_stranger_is_final(bench: Bench) -> None:
+@spoken
+async def test_words_arrive_everywhere_they_can_be_sent(way: Way) -> None:
+    for place, target in way.targets().items():
+        way.platform.sent.clear()
+        result = await way.channel.send(target.to, REPLY.text, key=f"delivery-{place}")
+        assert isinstance(result, SendResult), place
+        assert way.platform.texts(target.who) == [REPLY.text], place
+        assert way.platform.calls[-1] == target.path, place
+        assert len(way.platform.sent) == 1, place
+
+
+@spoken
+async def test_long_words_are_cut_between_two_characters(way: Way) -> None:
+    for place, target in way.targets().items():
+        way.platform.sent.clear()
+        await way.channel.send(target.to, "啊" * 1000, key=f"delivery-{place}")
+        assert way.platform.texts(target.who) == ["啊" * 682], place
+
+
+@spoken
+async def test_a_stranger_can_not_be_reached(way: Way) -> None:
     with pytest.raises(ChannelRefused) as caught:
-        await bench.channel.send("oStranger", REPLY.text, key="delivery-1")
+        await way.channel.send(ReplyTo(way.stranger), REPLY.text, key="delivery-1")
     assert not caught.value.retryable
     assert REPLY.text not in str(caught.value)
-    await bench.channel.close()
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.SLOW])
-async def test_every_fault_becomes_a_retryable_channel_error(bench: Bench, fault: Fault) -> None:
-    bench.platform.wrote(PERSON)
-    bench.platform.fail(bench.send_path, fault, times=FOREVER)
-    with pytest.raises(ChannelError) as caught:
-        await bench.channel.send(PERSON, REPLY.text, key="delivery-1")
-    assert caught.value.retryable
-    bench.platform.heal()
-    await bench.channel.send(PERSON, REPLY.text, key="delivery-1")
-    assert bench.platform.texts(PERSON) == [REPLY.text]
-    await bench.channel.close()
+@spoken
+async def test_a_group_that_can_not_be_written_to_is_refused(way: Way) -> None:
+    to = ReplyTo(way.person, "a-group-of-others")
+    with pytest.raises(ChannelRefused):
+        await way.channel.send(to, REPLY.text, key="delivery-1")
+    assert list(way.platform.sent) == []
 
 
-@pytest.fixture(params=["wecom", "dingtalk"])
-def alert(request: pytest.FixtureRequest) -> tuple[AlertSender, FakePlatform, str]:
-    clock = FixedClock(NOW)
-    platform = FakePlatform(clock)
-    platform.add_robot("robot", "SECx" if request.param == "dingtalk" else "")
-    path, query = {
-        "wecom": ("/cgi-bin/webhook/send", "key=robot"),
-        "dingtalk": ("/robot/send", "access_token=robot"),
-    }[request.param]
-    sender = make_alert_sender(
-        "hall",
-        kind=request.param,
-        url=f"http://fake{path}?{query}",
-        secret="SECx",
-        http=make_http(httpx2.ASGITransport(make_fake_wechat(platform))),
-        clock=clock,
-    )
-    return sender, platform, path
-
-
-async def test_an_alert_arrives(alert: tuple[AlertSender, FakePlatform, str]) -> None:
-    sender, platform, _ = alert
-    assert sender.name == "hall"
-    await sender.send("请打开工作台。", mention_all=True, key="alert-1")
-    assert platform.texts("robot") == ["请打开工作台。"]
-    await sender.close()
-
-
-@pytest.mark.parametrize("fault", [Fault.DOWN, Fault.TOO_MANY, Fault.HTML, Fault.BUSY])
-async def test_an_alert_that_failed_may_be_tried_again(
-    alert: tuple[AlertSender, FakePlatform, str], fault: Fault
+@spoken
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_every_fault_is_sorted_and_nothing_counts_as_delivered(
+    way: Way, fault: Fault
 ) -> None:
-    sender, platform, path = alert
-    platform.fail(path, fault)
-    with pytest.raises(ChannelError) as caught:
-        await sender.send("请打开工作台。", mention_all=True, key="alert-1")
-    assert caught.value.retryable
-    await sender.send("请打开工作台。", mention_all=True, key="alert-1")
-    assert platform.texts("robot") == ["请打开工作台。"]
-    await sender.close()
+    for place, target in way.targets().items():
+        way.platform.sent.clear()
+        way.platform.fail(target.path, fault, times=FOREVER)
+        with pytest.raises(ChannelError) as caught:
+            await way.channel.send(target.to, REPLY.text, key=f"delivery-{place}")
+        assert isinstance(caught.value, ChannelUnavailable | ChannelRateLimited), place
+        assert caught.value.retryable
+        assert list(way.platform.sent) == [], place
+        way.platform.heal()
+        way.clock.advance(minutes=10)
+        await way.channel.send(target.to, REPLY.text, key=f"delivery-{place}")
+        assert way.platform.texts(target.who) == [REPLY.text], place
+
+
+@spoken
+@pytest.mark.parametrize("fault", sorted(UNKNOWN))
+async def test_an_answer_that_can_not_be_read_is_never_a_receipt(way: Way, fault: Fault) -> None:
+    """Nor is it sent a second time by another road: nobody knows whether the first arrived."""
+    for place, target in way.targets().items():
+        way.platform.calls.clear()
+        way.platform.fail(target.path, fault)
+        with pytest.raises(ChannelError) as caught:
+            await way.channel.send(target.to, REPLY.text, key=f"delivery-{place}")
+        assert caught.value.code in ("unknown", "1111"), place
+        sends = [path for path in way.platform.calls if path in _paths(way)]
+        assert sends == [target.path], place
+        way.platform.heal()
+
+
+# Silence ----------------------------------------------------------------------------------------
+
+
+@every
+async def test_neither_secret_nor_word_nor_name_is_said(
+    way: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said: list[object] = []
+    with capture_logs() as logs:
+        said += [await _heard(way, way.call("这是只有我知道的一句话", group=way.group))]
+        for call in (*way.forged(way.call("只有我知道")).values(), *way.broken().values()):
+            said.append(await _heard(way, call))
+        for target in way.targets().values():
+            for fault in FAULTS:
+                way.platform.fail(target.path, fault, times=2)
+                said.append(await _refusal(way, target.to))
+                way.platform.heal()
+    assert any(said)
+    everything = "\n".join([*map(repr, said), *map(repr, logs), caplog.text])
+    tokens = list(way.platform._tokens)
+    for secret in (*way.secrets, *tokens, NAME, GROUP_NAME, "只有我知道", "想死", REPLY.text):
+        assert secret not in everything
+
+
+async def _heard(way: Way, call: CallbackRequest) -> str:
+    """Return what an error says of a call; of a message that was read nothing is said."""
+    try:
+        await way.arrive(call)
+    except (CallbackRejected, CallbackMalformed) as error:
+        return f"{error!r} {error}"
+    return ""
+
+
+async def _refusal(way: Way, to: ReplyTo) -> str:
+    try:
+        await way.channel.send(to, REPLY.text, key="delivery-1")
+    except ChannelError as error:
+        return f"{error!r} {error} {error.code}"
+    return ""
+
+
+def _paths(way: Way) -> set[str]:
+    return {target.path for target in way.targets().values()}
