@@ -53,6 +53,11 @@ class WechatAccount(BaseModel):
     previous_encoding_aes_key: SecretStr = Field(
         default=SecretStr(""), description="the key before, while the platform changes over"
     )
+    home: str = Field(
+        default="",
+        max_length=64,
+        description="scene of the school or class that new contacts belong to; empty: the district",
+    )
 
 
 class DingtalkRobot(BaseModel):
@@ -91,17 +96,66 @@ class DingtalkRobot(BaseModel):
     freshness_seconds: int = Field(
         default=300, ge=1, description="how far an HTTP callback's time may be from ours"
     )
+    home: str = Field(
+        default="",
+        max_length=64,
+        description="scene of the school or class that new contacts belong to; empty: the district",
+    )
+    organisation: str = Field(
+        default="",
+        max_length=48,
+        description="robots with the same name share a month's quota; empty: this one has its own",
+    )
+    calls_per_month: int = Field(
+        default=5000, ge=0, description="API calls of the edition a month, 0: not limited"
+    )
+    messages_per_month: int = Field(
+        default=3000,
+        ge=0,
+        description="incoming Webhook and Stream messages of the edition a month, 0: not limited",
+    )
+    card_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="apiSecret of the card callback over HTTP; empty: clicks come over Stream only",
+    )
+
+    def scope(self, name: str) -> str:
+        """Return what this robot's quota is counted under."""
+        return f"dingtalk/{self.organisation or name}"
+
+
+WEBHOOKS = ("wecom", "dingtalk")
 
 
 class AlertChannel(BaseModel):
-    """One group webhook that wakes the people on duty (`XINQING_ALERT__<NAME>__…`)."""
+    """One way to wake the people on duty (`XINQING_ALERT__<NAME>__…`).
 
-    kind: Literal["wecom", "dingtalk"] = Field(description="whose group robot it is")
-    url: RequiredSecret = Field(description="the robot's address with its key")
+    `wecom` and `dingtalk` are group webhooks; the others leave through a robot of `DINGTALK`: a
+    work notification or a DING to listed people, or a card in a group.
+    """
+
+    kind: Literal["wecom", "dingtalk", "dingtalk_work", "dingtalk_ding", "dingtalk_card"] = Field(
+        description="whose group robot it is, or how a DingTalk robot calls people"
+    )
+    url: SecretStr = Field(
+        default=SecretStr(""), description="a group webhook's address with its key"
+    )
     secret: SecretStr = Field(default=SecretStr(""), description="signing secret (DingTalk)")
     tier: Literal["class", "school", "district"] = Field(
         default="district", description="from which step of the ladder this group is called"
     )
+    robot: str = Field(default="", description="name of the DingTalk robot, for the other kinds")
+    people: str = Field(
+        default="", description="staff ids, comma between, for `dingtalk_work` and `dingtalk_ding`"
+    )
+    group: str = Field(default="", description="openConversationId, for `dingtalk_card`")
+    template: str = Field(default="", description="id of the card's template, for `dingtalk_card`")
+
+    @property
+    def staff_ids(self) -> tuple[str, ...]:
+        """Return the listed people, each once."""
+        parts = (one.strip() for one in self.people.replace("，", ",").split(","))
+        return tuple(dict.fromkeys(one for one in parts if one))
 
 
 class Settings(BaseSettings):
@@ -155,7 +209,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="DingTalk robots by name"
     )
     alert: dict[str, AlertChannel] = Field(
-        default_factory=dict, description="group webhooks by name"
+        default_factory=dict, description="ways to wake the people on duty, by name"
     )
 
     @property
@@ -178,6 +232,7 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigInvalid("; ".join(_problems(error))) from None
     _check_accounts(settings)
     _check_robots(settings)
+    _check_alerts(settings)
     return settings
 
 
@@ -235,6 +290,35 @@ def _check_robots(settings: Settings) -> None:
                 )
         if bool(keys["AES_KEY"]) != bool(robot.token.get_secret_value()):
             raise ConfigInvalid(f"{prefix}TOKEN and {prefix}AES_KEY: set both or neither")
+    limits: dict[str, tuple[int, int]] = {}
+    for name, robot in settings.dingtalk.items():
+        mine = (robot.calls_per_month, robot.messages_per_month)
+        if limits.setdefault(robot.scope(name), mine) != mine:
+            raise ConfigInvalid(
+                f"XINQING_DINGTALK__{name.upper()}__CALLS_PER_MONTH and __MESSAGES_PER_MONTH: "
+                "robots of one organisation have one quota; give them the same figures"
+            )
+
+
+def _check_alerts(settings: Settings) -> None:
+    for name, alert in settings.alert.items():
+        prefix = f"XINQING_ALERT__{name.upper()}__"
+        if alert.kind in WEBHOOKS:
+            if not alert.url.get_secret_value().strip():
+                raise ConfigInvalid(f"{prefix}URL: must not be empty")
+            continue
+        robot = settings.dingtalk.get(alert.robot.lower())
+        if robot is None:
+            raise ConfigInvalid(f"{prefix}ROBOT: name one of the robots under XINQING_DINGTALK__")
+        if alert.kind == "dingtalk_card":
+            if not alert.group or not alert.template:
+                raise ConfigInvalid(f"{prefix}GROUP and {prefix}TEMPLATE: a card needs both")
+        elif not alert.staff_ids:
+            raise ConfigInvalid(f"{prefix}PEOPLE: list the staff ids, with commas between")
+        elif alert.kind == "dingtalk_work" and not robot.agent_id:
+            raise ConfigInvalid(
+                f"XINQING_DINGTALK__{alert.robot.upper()}__AGENT_ID: needed for work notifications"
+            )
 
 
 def _is_aes_key(key: str) -> bool:

@@ -7,10 +7,11 @@ import asyncio
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.jobs.retention import schedule_forgetting
 from bot.jobs.table import ensure_lane, ensure_schedule
-from bot.services import alarms
+from bot.services import alarms, places
 from bot.wiring import House
 
 log = structlog.get_logger(__name__)
@@ -58,12 +59,29 @@ async def prepare(house: House) -> None:
             now=now,
         )
         await schedule_forgetting(session, now)
+        for channel, account in await _homeless(session, house):
+            await alarms.raise_alarm(
+                session,
+                "home_unknown",
+                now=now,
+                subject=f"{channel}/{account}",
+                policy=services.policy,
+            )
         if not await services.lines.reload(session):
             await alarms.raise_alarm(session, "hotlines_invalid", now=now, policy=services.policy)
         if services.screen.problem is not None:
             await alarms.raise_alarm(session, "rules_invalid", now=now, policy=services.policy)
         if services.answers.retriever.degraded is not None:
             await alarms.raise_alarm(session, "retrieval_degraded", now=now, policy=services.policy)
+
+
+async def _homeless(session: AsyncSession, house: House) -> list[tuple[str, str]]:
+    """Return the accounts whose `HOME` names no place: their contacts fall to the district."""
+    return [
+        key
+        for key, scene in house.inbox.homes.items()
+        if scene and await places.of_scene(session, scene) is None
+    ]
 
 
 async def sweep_forever(house: House) -> None:

@@ -5,6 +5,7 @@ for the network, and the screen runs on every text, whoever holds the conversati
 the message, and in groups too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -68,16 +69,27 @@ class _Memory:
 
 
 class Inbox:
-    """Accept messages."""
+    """Accept messages.
+
+    Args:
+        homes: by (channel, account) the scene of the place that new contacts belong to.
+    """
 
     def __init__(
-        self, database: Database, clock: Clock, screen: Screen, policy: AlertPolicy, bell: Bell
+        self,
+        database: Database,
+        clock: Clock,
+        screen: Screen,
+        policy: AlertPolicy,
+        bell: Bell,
+        homes: Mapping[tuple[str, str], str],
     ) -> None:
         self._database = database
         self._clock = clock
         self._screen = screen
         self._policy = policy
         self._bell = bell
+        self.homes = homes
 
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen one message; the same platform id again gives the stored receipt."""
@@ -123,7 +135,9 @@ class Inbox:
         known = await self._known(session, incoming)
         if known is not None:
             return known
-        contact = await contacts.meet(session, incoming, now)
+        contact = await contacts.meet(
+            session, incoming, now, home=self.homes.get((incoming.channel, incoming.account), "")
+        )
         await session.flush()
         text = clean(incoming.text)
         memory = await self._remember(session, contact.id, now)

@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import IncomingMessage, Kind
-from bot.db.models import Contact, Message, Place
+from bot.db.models import Contact, Message
+from bot.services import places
 
 _WRITTEN = frozenset(
     {Kind.TEXT, Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE, Kind.LOCATION, Kind.LINK}
@@ -39,8 +40,14 @@ async def find(
     return await session.scalar(_FIND, key)
 
 
-async def meet(session: AsyncSession, message: IncomingMessage, now: datetime) -> Contact:
-    """Return the sender of a message, made on first sight, with the sending window renewed."""
+async def meet(
+    session: AsyncSession, message: IncomingMessage, now: datetime, *, home: str = ""
+) -> Contact:
+    """Return the sender of a message, made on first sight, with the sending window renewed.
+
+    Args:
+        home: the scene of the school or class that the account belongs to, for new contacts.
+    """
     contact = await find(session, message.channel, message.account, message.sender)
     if contact is None:
         contact = Contact(
@@ -53,6 +60,8 @@ async def meet(session: AsyncSession, message: IncomingMessage, now: datetime) -
             window_limit=0,
         )
         session.add(contact)
+        if home:
+            await bind_scene(session, contact, home)
     if message.kind is Kind.UNFOLLOW:
         contact.following = False
     elif message.kind is not Kind.RECEIPT:
@@ -129,6 +138,6 @@ async def bind_scene(session: AsyncSession, contact: Contact, scene: str) -> Non
 
     A QR code says where somebody came from, not who they are: it gives no right to anything.
     """
-    place = await session.scalar(select(Place).where(Place.scene == scene))
+    place = await places.of_scene(session, scene)
     if place is not None:
         contact.place_id = place.id

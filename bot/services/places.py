@@ -16,6 +16,11 @@ async def get(session: AsyncSession, place_id: int | None) -> Place | None:
     return None if place_id is None else await session.get(Place, place_id)
 
 
+async def of_scene(session: AsyncSession, scene: str) -> Place | None:
+    """Return the place that a QR code or an account names."""
+    return await session.scalar(select(Place).where(Place.scene == scene))
+
+
 async def ancestor(session: AsyncSession, place_id: int | None, kind: str) -> Place | None:
     """Return the place of a kind at or above a place."""
     place = await get(session, place_id)

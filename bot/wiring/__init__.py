@@ -142,7 +142,14 @@ def _assemble(
     transport: httpx2.AsyncBaseTransport | None,
 ) -> House:
     clock = services.clock
-    inbox = Inbox(services.database, clock, services.screen, services.policy, services.bell)
+    inbox = Inbox(
+        services.database,
+        clock,
+        services.screen,
+        services.policy,
+        services.bell,
+        _homes(settings),
+    )
     router = Router(services, HANDLERS, FALLBACK)
     reception = Reception(inbox, router)
     trouble = Trouble(services)
@@ -222,6 +229,12 @@ def _refuse_unsigned() -> None:
             f"XINQING_MODE=live: {len(missing)} crisis phrases are not signed by a reviewer "
             f"(first: {missing[0]}); use XINQING_MODE=demo until they are"
         )
+
+
+def _homes(settings: Settings) -> dict[tuple[str, str], str]:
+    wechat = {("wechat", name): account.home for name, account in settings.wechat.items()}
+    dingtalk = {("dingtalk", name): robot.home for name, robot in settings.dingtalk.items()}
+    return wechat | dingtalk
 
 
 def _policy(settings: Settings) -> AlertPolicy:

@@ -1,8 +1,11 @@
 """Parents in DingTalk, 1:1 and in a class group, through the real house."""
 
+from pathlib import Path
+
 import pytest
+from factories import SCENE
 from fakes import HOMEWORK
-from house import CALM, DANGER, ROBOT, Home
+from house import CALM, DANGER, ROBOT, Home, Houses, make_settings
 
 from bot.db.models import Contact, Delivery, Message
 from bot.simulator.dingtalk_driver import DingtalkDriver
@@ -176,3 +179,13 @@ async def test_two_people_in_one_group_are_two_contacts(
     found = await staffed.rows(Contact, Contact.channel == "dingtalk")
     assert {row.external_id for row in found} == {PERSON, OTHER}
     assert all(row.account == ROBOT for row in found)
+
+
+async def test_a_robot_that_belongs_to_a_school_leads_to_its_desk(houses: Houses) -> None:
+    settings = make_settings(Path()).dingtalk[ROBOT].model_dump()
+    home = await houses.make(dingtalk={ROBOT: settings | {"home": SCENE}})
+    await home.robot.say(PERSON, DANGER)
+    await settle(home)
+    assert (await home.case()).place_id == home.place.school.id
+    astray = await houses.make(dingtalk={ROBOT: settings | {"home": "nowhere"}})
+    assert await astray.alarms() == ["home_unknown"]

@@ -89,6 +89,18 @@ async def test_a_person_is_met_once_per_account(database: Database) -> None:
         assert await session.scalar(select(func.count(Contact.id))) == 2
 
 
+async def test_a_new_contact_belongs_where_the_account_does(database: Database) -> None:
+    async with database.write() as session:
+        place = await make_district(session, now=NOW)
+        contact = await contacts.meet(session, incoming("一", at=NOW), NOW, home=SCENE)
+        assert contact.place_id == place.class_.id
+        contact.place_id = place.school.id
+        await contacts.meet(session, incoming("二", at=NOW), NOW, home=SCENE)
+        assert contact.place_id == place.school.id, "what is known of a person stays"
+        other = await contacts.meet(session, incoming(at=NOW, sender="o2"), NOW, home="nowhere")
+        assert other.place_id is None
+
+
 async def test_a_code_says_where_somebody_came_from(database: Database) -> None:
     async with database.write() as session:
         place = await make_district(session, now=NOW)
