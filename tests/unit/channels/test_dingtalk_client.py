@@ -16,7 +16,7 @@ from bot.channels.dingtalk import errors
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.work import WorkNotices
 from bot.channels.http import make_http
-from bot.core.clock import FixedClock
+from bot.core.clock import FixedClock, epoch_ms
 from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
 from bot.services.tokens import MemoryTokens
 from bot.simulator.platform import FOREVER, Fault
@@ -274,6 +274,17 @@ async def test_nonsense_is_never_counted_as_delivered(
     error = await caught(answer)
     assert isinstance(error, ChannelUnavailable)
     assert error.code == code
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    """The platform's own host may be made to point inside the network; the words stay here."""
+    client = answering(httpx2.Response(302, headers={"location": "http://169.254.169.254/"}))
+    address, ends = "https://oapi.test/robot/sendBySession?session=a", epoch_ms(NOW) + 1
+    with pytest.raises(ChannelUnavailable) as raised:
+        await client.answer_session(address, WORDS, expires_ms=ends)
+    # Followed, it would have gone round until the library gave up: code `unknown`.
+    assert raised.value.code == "http302"
+    await client.close()
 
 
 @pytest.mark.parametrize(

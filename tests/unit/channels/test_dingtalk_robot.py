@@ -27,7 +27,6 @@ from bot.channels.dingtalk.channel import DingtalkChannel, sign_robot
 from bot.channels.envelope import Envelope
 from bot.core.clock import epoch_ms
 from bot.core.errors import (
-    CallbackMalformed,
     CallbackRejected,
     ChannelRefused,
     ChannelUnavailable,
@@ -250,6 +249,27 @@ async def test_an_ended_address_falls_back_to_the_api(world: World) -> None:
         "file:///etc/passwd",
         "//fake/robot/sendBySession",
         "http://fake\\@evil/robot/sendBySession",
+        "http://127.0.0.1/robot/sendBySession?session=a",
+        "http://[::1]/robot/sendBySession?session=a",
+        "http://2130706433/robot/sendBySession?session=a",
+        "http://localhost/robot/sendBySession?session=a",
+        "http://fake.:80/robot/sendBySession?session=a",
+        "http://f\u0430ke/robot/sendBySession?session=a",
+        "http://xn--fke-8cd/robot/sendBySession?session=a",
+        "http://fake\u3002evil.example/robot/sendBySession?session=a",
+        "http://fake:@evil.example/robot/sendBySession?session=a",
+        "http://fake%2eevil.example/robot/sendBySession?session=a",
+        "http://evil.example#@fake/robot/sendBySession?session=a",
+        "http://evil.example?@fake/robot/sendBySession?session=a",
+        "http://fake:0/robot/sendBySession?session=a",
+        "http://fake:443/robot/sendBySession?session=a",
+        "http://fake:99999/robot/sendBySession?session=a",
+        "http://fake/robot/sendBySession/../../admin?session=a",
+        "http://fake/robot/sendBySession%2f..%2fsend?session=a",
+        "http://fake//robot/sendBySession?session=a",
+        "http://fake/robot/sendbysession?session=a",
+        "http://fake/robot/sendBySession?session=a\r\nHost: evil",
+        "gopher://fake/robot/sendBySession?session=a",
         "not an address",
         "http://[",
         "",
@@ -264,6 +284,17 @@ async def test_a_foreign_address_is_never_called(world: World, webhook: str) -> 
     message = incoming(world, group=GROUP, sessionWebhook=webhook)
     await world.channel.send(reply_to(message), WORDS, key="1")
     assert [sent.kind for sent in world.platform.sent] == ["dingtalk-group"]
+
+
+@pytest.mark.parametrize("seconds", [-3600, -1, 0])
+async def test_an_address_that_is_over_is_never_called(world: World, seconds: int) -> None:
+    address, _ = world.dingtalk.open_session(PERSON, "http://fake")
+    with pytest.raises(ChannelRefused) as caught:
+        await world.client.answer_session(
+            address, WORDS, expires_ms=epoch_ms(NOW + timedelta(seconds=seconds))
+        )
+    assert caught.value.code == "webhook_expired"
+    assert list(world.platform.calls) == []
 
 
 async def test_an_address_that_hangs_is_not_answered_twice(world: World) -> None:

@@ -137,6 +137,15 @@ async def test_an_unknown_outcome_stays_with_its_chunk(world: World) -> None:
     assert tasks[0] == WorkTask(tuple(PEOPLE[:100]), error=tasks[1].error)
 
 
+async def test_a_quota_in_the_middle_of_the_notices_stops_the_rest(world: World) -> None:
+    world.dingtalk.calls_per_month = 1
+    tasks = await WorkNotices(world.client, 7).send(PEOPLE, "通知", "家长会 42")
+    assert [bool(task.task_id) for task in tasks] == [True, False, False]
+    assert all(isinstance(task.error, ChannelRateLimited) for task in tasks[1:])
+    assert [sent.recipient for sent in world.platform.sent] == PEOPLE[:100]
+    assert list(world.platform.calls).count(WORK) == 2
+
+
 # Cards ------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ import uvicorn
 from dingtalk_world import APP_KEY, PERSON, World
 from structlog.testing import capture_logs
 
+from bot.channels.dingtalk.cards import read_click
 from bot.channels.dingtalk.stream import (
     CARDS,
     DRAIN_SECONDS,
@@ -23,6 +24,7 @@ from bot.channels.dingtalk.stream import (
     StreamClient,
 )
 from bot.core.clock import Clock
+from bot.core.errors import NotFound
 from bot.core.messages import IncomingMessage, Kind
 from bot.simulator.platform import Fault
 
@@ -351,6 +353,34 @@ async def test_a_card_click_is_answered(line: Line) -> None:
     await line.gateway.wait_acks(1)
     response = json.loads(line.gateway.acks[frame]["data"])["response"]
     assert response == {"cardData": {"cardParamMap": {"confirmed": "notice-42"}}}
+
+
+@pytest.mark.parametrize("data", ['{"outTrackId": ', "[]", '{"userId": "u001"}'])
+async def test_a_click_that_can_not_be_read_is_refused(line: Line, data: str) -> None:
+    async def click(data: dict[str, Any]) -> dict[str, Any]:
+        read_click(data)
+        return {}
+
+    line.start(on_card=click)
+    frame = await line.gateway.push(APP_KEY, data, topic=CARDS)
+    await line.gateway.wait_acks(1)
+    assert line.gateway.acks[frame]["code"] == 400
+
+
+async def test_a_click_on_an_unknown_card_stops_nothing_and_says_nothing(line: Line) -> None:
+    async def click(data: dict[str, Any]) -> dict[str, Any]:
+        raise NotFound(f"card {read_click(data).card}")
+
+    line.start(on_card=click)
+    data = {"outTrackId": "notice-of-nobody", "userId": PERSON, "content": "{}"}
+    with capture_logs() as logs:
+        frame = await line.gateway.push(APP_KEY, data, topic=CARDS)
+        await line.say("后面的话")
+        await line.store.wait(1)
+        await line.gateway.wait_acks(1)
+    assert frame not in line.gateway.acks
+    assert {"error": "NotFound", "robot": "school1"}.items() <= logs[-1].items()
+    assert "notice-of-nobody" not in repr(logs)
 
 
 async def test_stopping_finishes_what_is_under_way(line: Line) -> None:
