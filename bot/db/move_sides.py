@@ -8,7 +8,7 @@ listed and its tables are locked. Everything stands in one transaction on either
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,22 +201,25 @@ def _keep_alone(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> Non
 @contextmanager
 def _alone(engine: Engine, side: str) -> Iterator[Connection]:
     """Connect and begin; roll back at the end, unless something was committed."""
-    try:
-        connection = engine.connect()
-        connection.execute(text("SELECT 1"))
-    except (DBAPIError, ImportError, OSError, UnicodeError) as error:
-        cause = getattr(error, "orig", None) or error
-        busy = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
-        code = "running" if busy else "unreachable"
-        raise MoveRefused(f"{side}_{code}", error=type(cause).__name__) from None
-    try:
+    with ExitStack() as at_end:
+        at_end.callback(engine.dispose)
+        try:
+            connection = engine.connect()
+            at_end.callback(_close, connection)
+            connection.execute(text("SELECT 1"))
+        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+            cause = getattr(error, "orig", None) or error
+            busy = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            code = "running" if busy else "unreachable"
+            raise MoveRefused(f"{side}_{code}", error=type(cause).__name__) from None
         with failing(f"{side}_failed"):
             yield connection
-    finally:
-        # A database that has gone has rolled back by itself.
-        with suppress(DBAPIError):
-            connection.close()
-        engine.dispose()
+
+
+def _close(connection: Connection) -> None:
+    # A database that has gone has rolled back by itself.
+    with suppress(DBAPIError):
+        connection.close()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -76,6 +76,8 @@ class Field:
             return _moment(stored)
         if self.kind is Date and isinstance(stored, str):
             return _parsed(date.fromisoformat, stored)
+        if self.kind is JSON and type(stored) in (int, float):
+            return json.dumps(stored)  # SQLite makes a number of a text that is nothing else
         if type(stored) is not self._wanted:
             raise Misfit("type")
         if self.kind is JSON:
