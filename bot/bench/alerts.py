@@ -46,7 +46,7 @@ class _Times:
 async def bench_alerts(messages: int, rate: float) -> dict[str, object]:
     """Send so many risk messages and return when each was seen."""
     async with open_stage(platform=Unlimited(SystemClock())) as stage:
-        stage.house.start()
+        await asyncio.to_thread(stage.house.start)
         stage.lift_alert_limit()
         worried = [f"oBenchRisk{number:04}" for number in range(messages)]
         others = [f"oBench{number:04}" for number in range(OTHER_PARENTS)]

@@ -4,6 +4,7 @@ DESIGN §11: every question different and no alias, SQLite with synchronous=FULL
 own process, bodies prepared ahead. The bare echo runs with the same driver in the same run.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class _House:
 async def bench_callbacks(*, processes: int, seconds: float, rate: float) -> dict[str, object]:
     """Measure the house and the echo and return the figures."""
     async with open_stage(processes=processes) as stage:
-        started = stage.house.start()
+        started = await asyncio.to_thread(stage.house.start)
         people = [f"oBench{number:04}" for number in range(PARENTS)]
         await stage.greet(people)
         house = await _measure_house(stage, people, seconds, rate)

@@ -1,16 +1,16 @@
 """What the database says after a run: which message was stored, answered, how often, with what.
 
 Read with plain SQL from outside the service, so that a mistake in its own queries shows. Called by
-`bench callbacks` and `bench loss`.
+`bench callbacks`, `bench loss` and `bench stream`.
 """
 
-import contextlib
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from sqlalchemy import text
+
+from bot.bench.databases import plain_engine
 from bot.db.crypto import KeyRing
 
 _MESSAGES = "SELECT id, platform_id, contact_id, state, answerable FROM message ORDER BY id"
@@ -67,20 +67,21 @@ class Ledger:
     cased: frozenset[int]
 
     @classmethod
-    def read(cls, database: Path, secret_keys: str) -> "Ledger":
+    def read(cls, database: str, secret_keys: str) -> "Ledger":
         """Read everything in one transaction."""
         ring = KeyRing.parse(secret_keys)
-        with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
-            connection.execute("BEGIN")
+        with plain_engine(database).connect() as connection:
             messages = [
                 StoredMessage(row[0], row[1], row[2], row[3], bool(row[4]))
-                for row in connection.execute(_MESSAGES)
+                for row in connection.execute(text(_MESSAGES))
             ]
-            deliveries = [_delivery(row, ring) for row in connection.execute(_DELIVERIES)]
-            screened = connection.execute("SELECT message_id FROM assessment").fetchall()
+            deliveries = [
+                _delivery(tuple(row), ring) for row in connection.execute(text(_DELIVERIES))
+            ]
+            screened = connection.execute(text("SELECT message_id FROM assessment")).all()
             cased = connection.execute(
-                "SELECT message_id FROM case_event WHERE message_id IS NOT NULL"
-            ).fetchall()
+                text("SELECT message_id FROM case_event WHERE message_id IS NOT NULL")
+            ).all()
         return cls(
             messages,
             deliveries,

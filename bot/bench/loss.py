@@ -1,25 +1,23 @@
 """`xinqing bench loss`: kill the service again and again, and count what was lost or doubled.
 
-The platform's part is played as WeChat does: it drops a callback after five seconds and sends the
-same message again, four times in all. Parents write in bursts of three; some callbacks come several
-times at once, some are stale, some are cries for help. Called by `bot.cli.bench` and by tests.
+The platforms' parts are played by `bot.bench.ways`. Parents write in bursts of three; some messages
+come several times at once, some are stale, some are cries for help. Called by `bot.cli.bench` and
+by tests.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
 
-import httpx2
-
+from bot.bench.databases import SQLITE, engine_version
 from bot.bench.ledger import Ledger
-from bot.bench.measure import machine
+from bot.bench.measure import load, machine
 from bot.bench.questions import questions
 from bot.bench.stage import Calm, Stage, Unlimited, open_stage
-from bot.bench.tally import Planned, Seen, count
+from bot.bench.tally import Planned, count
+from bot.bench.ways import STREAM, WAYS, WECHAT, TimedGateway, send
 from bot.core.clock import SystemClock
-from bot.simulator.driver import DELIVERIES, GIVE_UP_SECONDS, PreparedCallback, ServiceBroken
 
 BURST = 3
 PAUSE_SECONDS = 0.05
@@ -27,40 +25,71 @@ MESSAGES_PER_PARENT = 20
 RISKY_BURSTS = 0.15
 WORRIED = 0.1
 STALE = 0.02
-STALE_BY = timedelta(hours=1)
 DOUBLED = 0.05
 COPIES = (2, 5)
 SETTLE_SECONDS = 300.0
 
 
-async def bench_loss(*, callbacks: int, kills: int, rate: float, seed: int) -> dict[str, object]:
-    """Send so many messages with so many kills in between and return the counts."""
+async def bench_loss(
+    *,
+    callbacks: int,
+    kills: int,
+    rate: float,
+    seed: int,
+    channel: str = WECHAT,
+    database: str = SQLITE,
+) -> dict[str, object]:
+    """Send so many messages with so many kills in between and return the counts.
+
+    Args:
+        channel: a name of `bot.bench.ways.WAYS`.
+        database: `sqlite`, or the address of a PostgreSQL server.
+    """
     rng = random.Random(seed)
-    plan = make_plan(callbacks, rate=rate, rng=rng)
-    start = time.perf_counter()
-    async with open_stage(platform=Unlimited(SystemClock())) as stage:
-        stage.house.start()
+    way = WAYS[channel]
+    plan = make_plan(callbacks, rate=rate, rng=rng, dated=way.dated)
+    start, before = time.perf_counter(), load()
+    gateway = TimedGateway()
+    async with open_stage(
+        platform=Unlimited(SystemClock()),
+        database=database,
+        stream=None if channel == WECHAT else channel == STREAM,
+        gateway=gateway,
+    ) as stage:
+        await asyncio.to_thread(stage.house.start)
         stage.lift_alert_limit()
         killing = asyncio.create_task(_kill(stage, kills, plan[-1].after, rng))
-        seen = await _send(stage, plan)
+        seen = await send(stage, way, plan)
         restarts = await killing
         settled = await stage.settle(SETTLE_SECONDS)
         ledger = Ledger.read(stage.house.database, stage.house.secret_keys)
         counts = count(seen, ledger, list(stage.platform.sent))
+        complaints = stage.house.complaints()
     return {
         "bench": "loss",
+        "channel": channel,
+        "engine": engine_version(database),
         "seed": seed,
         "kills": kills,
         "restart_seconds": restarts,
         **counts,
+        "sent_again_by_the_gateway": gateway.redelivered,
         "settled": settled,
+        "complaints": complaints,
         "seconds": round(time.perf_counter() - start, 1),
+        "load_before_and_after": [before, load()],
         "machine": machine(),
     }
 
 
-def make_plan(callbacks: int, *, rate: float, rng: random.Random) -> list[Planned]:
-    """Say who writes what and when: bursts of three at random moments."""
+def make_plan(
+    callbacks: int, *, rate: float, rng: random.Random, dated: bool = True
+) -> list[Planned]:
+    """Say who writes what and when: bursts of three at random moments.
+
+    Args:
+        dated: whether some of them come so late that they are stale.
+    """
     parents = max(6, callbacks // MESSAGES_PER_PARENT)
     worried = max(2, round(parents * WORRIED))
     words, calm = questions().stream(rng.randrange(2**32)), Calm()
@@ -75,7 +104,8 @@ def make_plan(callbacks: int, *, rate: float, rng: random.Random) -> list[Planne
             cries = rng.choice(questions().risks)
             text = cries if place == cry else calm.next(str(parent), words)
             after = moment + place * PAUSE_SECONDS
-            plan.append(_message(len(plan), parent, text, after, place == cry, rng))
+            planned = _message(len(plan), parent, text, after, place == cry, rng)
+            plan.append(planned if dated else replace(planned, stale=False))
     return sorted(plan, key=lambda planned: planned.after)
 
 
@@ -102,38 +132,3 @@ async def _kill(stage: Stage, kills: int, seconds: float, rng: random.Random) ->
         restarts.append(round(await asyncio.to_thread(stage.house.start), 2))
         stage.lift_alert_limit()
     return restarts
-
-
-async def _send(stage: Stage, plan: Sequence[Planned]) -> list[Seen]:
-    seen = [Seen(planned) for planned in plan]
-    start = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for one in seen:
-            wait = start + one.planned.after - time.perf_counter()
-            await asyncio.sleep(max(0.0, wait))
-            prepared = _prepare(stage, one.planned)
-            for _ in range(one.planned.copies):
-                group.create_task(_deliver(stage, prepared, one))
-    return seen
-
-
-def _prepare(stage: Stage, planned: Planned) -> PreparedCallback:
-    at: datetime | None = SystemClock().now() - STALE_BY if planned.stale else None
-    stage.platform.wrote(planned.openid)
-    return stage.wechat.prepare(planned.openid, planned.text, message_id=planned.number, at=at)
-
-
-async def _deliver(stage: Stage, prepared: PreparedCallback, seen: Seen) -> None:
-    """Post as the platform does: drop after five seconds, send again, four times in all."""
-    for _ in range(DELIVERIES):
-        start = time.perf_counter()
-        seen.posted += 1
-        try:
-            async with asyncio.timeout(GIVE_UP_SECONDS):
-                words = stage.wechat.read_answer(await stage.wechat.post(prepared))
-        except (TimeoutError, ServiceBroken, httpx2.TransportError):
-            await asyncio.sleep(max(0.0, start + GIVE_UP_SECONDS - time.perf_counter()))
-            continue
-        seen.taken = True
-        seen.words |= {words} if words else set()
-        return

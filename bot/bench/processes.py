@@ -21,9 +21,11 @@ from typing import IO
 
 import httpx2
 
+from bot.bench.databases import FILE
 from bot.bench.measure import cpu_seconds, memory_mb
 from bot.core.errors import XinqingError
 from bot.db.crypto import new_key
+from bot.simulator.dingtalk_driver import DingtalkCredentials
 from bot.simulator.driver import WechatCredentials
 
 ACCOUNT = "demo"
@@ -117,15 +119,25 @@ class BenchHouse:
 
     Args:
         folder: an empty folder; becomes the data folder.
-        platform_url: where the fake platform listens.
+        platform_url: where the fake platforms listen.
         processes: web processes.
+        database: the address of an empty PostgreSQL database; None: a file in the folder.
+        stream: whether there is a DingTalk robot too, and whether it receives over Stream.
     """
 
-    def __init__(self, folder: Path, *, platform_url: str, processes: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        platform_url: str,
+        processes: int = 1,
+        database: str | None = None,
+        stream: bool | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
-        self.database = folder / "xinqing.db"
+        self.database = database or f"sqlite+aiosqlite:///{folder / FILE}"
         self.secret_keys = new_key("bench")
         self.credentials = WechatCredentials(
             account=ACCOUNT,
@@ -135,7 +147,14 @@ class BenchHouse:
             mode="safe",
         )
         self.app_secret = secrets.token_hex(16)
+        self.robot = DingtalkCredentials(
+            ACCOUNT, f"ding{secrets.token_hex(8)}", secrets.token_hex(16), "bench-robot-code"
+        )
         self._environment = self._settings(platform_url)
+        if database is not None:
+            self._environment["XINQING_DATABASE_URL"] = database
+        if stream is not None:
+            self._environment |= self._robot_settings(platform_url, stream)
         command = [*_xinqing("serve"), *(["--workers", str(processes)] if processes > 1 else [])]
         self.process = Process(command, self._environment, folder / "serve.log")
 
@@ -153,6 +172,17 @@ class BenchHouse:
             f"{account}API_BASE": platform_url,
             "XINQING_ALERT__DUTY__KIND": "wecom",
             "XINQING_ALERT__DUTY__URL": f"{platform_url}/cgi-bin/webhook/send?key={ROBOT}",
+        }
+
+    def _robot_settings(self, platform_url: str, stream: bool) -> dict[str, str]:
+        robot = f"XINQING_DINGTALK__{ACCOUNT.upper()}__"
+        return {
+            f"{robot}APP_KEY": self.robot.app_key,
+            f"{robot}APP_SECRET": self.robot.app_secret,
+            f"{robot}ROBOT_CODE": self.robot.robot_code,
+            f"{robot}STREAM": str(stream),
+            f"{robot}API_BASE": platform_url,
+            f"{robot}OAPI_BASE": platform_url,
         }
 
     def setup(self) -> None:

@@ -1,11 +1,10 @@
-"""The stage of a benchmark: a house in a temporary folder, and the platform in this process.
+"""The stage of a benchmark: a house in a temporary folder, and the platforms in this process.
 
-The fake platform listens on its own port and outlives every kill of the service.
+The fake platforms listen on a port of their own and outlive every kill of the service.
 """
 
 import asyncio
 import contextlib
-import sqlite3
 import tempfile
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -16,10 +15,17 @@ from itertools import count, islice
 from pathlib import Path
 
 import uvicorn
+from sqlalchemy import text
+from starlette.applications import Starlette
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from bot.bench.databases import SQLITE, own_database, plain_engine
 from bot.bench.load import Driver, Ready
 from bot.bench.processes import HOST, ROBOT, BenchHouse, free_port
 from bot.core.clock import SystemClock
+from bot.simulator.dingtalk_driver import DingtalkDriver
+from bot.simulator.dingtalk_gateway import Gateway
+from bot.simulator.dingtalk_server import FakeDingtalk, make_fake_dingtalk
 from bot.simulator.driver import WechatDriver
 from bot.simulator.platform import FakePlatform
 from bot.simulator.wechat_server import make_fake_wechat
@@ -28,16 +34,26 @@ from knowledge.risk import Context, assess, default_rules
 TRIES = 12
 FIRST_WORDS = "你好"
 SETTLE_SECONDS = 120.0
-LANE = "UPDATE lane SET per_second = 50, burst = 50 WHERE name = 'alert:duty'"
+_LIFT = text("UPDATE lane SET per_second = 50, burst = 50 WHERE name = 'alert:duty'")
+_OPEN = text(
+    "SELECT (SELECT count(*) FROM delivery WHERE state IN ('queued', 'sending'))"
+    " + (SELECT count(*) FROM message WHERE state = 'stored' AND answerable)"
+)
 
 
-class _Server(uvicorn.Server):
+class PlatformServer(uvicorn.Server):
     """A server beside other work: signals stay with the command."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    def cut(self) -> None:
+        """Break every websocket off without a close frame, as a lost line does."""
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, WebSocketsSansIOProtocol):
+                connection.transport.abort()
 
 
 class Calm:
@@ -86,7 +102,10 @@ class Stage:
 
     house: BenchHouse
     platform: FakePlatform
+    dingtalk: FakeDingtalk
+    server: PlatformServer
     wechat: WechatDriver
+    robot: DingtalkDriver
     driver: Driver
     numbers: Iterator[int]
     calm: Calm
@@ -111,9 +130,8 @@ class Stage:
 
     def lift_alert_limit(self) -> None:
         """Let our own lane send as fast as an `Unlimited` platform takes it, until a restart."""
-        with contextlib.closing(sqlite3.connect(self.house.database, timeout=30)) as connection:
-            connection.execute(LANE)
-            connection.commit()
+        with plain_engine(self.house.database).begin() as connection:
+            connection.execute(_LIFT)
 
     async def settle(self, seconds: float = SETTLE_SECONDS) -> bool:
         """Wait until no delivery is open and no message unanswered; False after so long."""
@@ -126,48 +144,77 @@ class Stage:
         return False
 
     def _open(self) -> int:
-        with contextlib.closing(sqlite3.connect(self.house.database, timeout=30)) as connection:
-            row = connection.execute(
-                "SELECT (SELECT count(*) FROM delivery WHERE state IN ('queued', 'sending'))"
-                " + (SELECT count(*) FROM message WHERE state = 'stored' AND answerable)"
-            ).fetchone()
-        return int(row[0])
+        with plain_engine(self.house.database).connect() as connection:
+            return int(connection.execute(_OPEN).scalar_one())
 
 
 @asynccontextmanager
 async def open_stage(
-    *, processes: int = 1, platform: FakePlatform | None = None
+    *,
+    processes: int = 1,
+    platform: FakePlatform | None = None,
+    database: str = SQLITE,
+    stream: bool | None = None,
+    gateway: Gateway | None = None,
 ) -> AsyncIterator[Stage]:
-    """Set a house up in a temporary folder, not started yet, and start the platform."""
+    """Set a house up in a temporary folder, not started yet, and start the platforms.
+
+    Args:
+        database: `sqlite`, or the address of a PostgreSQL server.
+        stream: whether there is a DingTalk robot too, and whether it receives over Stream.
+        gateway: the platform's side of Stream, where a benchmark has its own.
+    """
     clock = SystemClock()
     platform = platform or FakePlatform(clock)
+    dingtalk = FakeDingtalk(platform)
+    dingtalk.gateway = gateway or dingtalk.gateway
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="xinqing-bench-") as folder:
-        house = BenchHouse(Path(folder), platform_url=f"http://{HOST}:{port}", processes=processes)
+    url = f"http://{HOST}:{port}"
+    with (
+        tempfile.TemporaryDirectory(prefix="xinqing-bench-") as folder,
+        own_database(database, Path(folder)) as address,
+    ):
+        house = BenchHouse(
+            Path(folder),
+            platform_url=url,
+            processes=processes,
+            database=None if database == SQLITE else address,
+            stream=stream,
+        )
         platform.add_app(house.credentials.app_id, house.app_secret)
         platform.add_robot(ROBOT)
+        dingtalk.add_robot(house.robot.app_key, house.robot.app_secret, house.robot.robot_code)
         house.setup()
+        robot = DingtalkDriver(
+            house.url, house.robot, clock=clock, dingtalk=dingtalk, webhook_base=url
+        )
         async with (
-            _serving(platform, port),
+            _serving(dingtalk, port) as server,
             WechatDriver(house.url, house.credentials, clock=clock, platform=platform) as wechat,
         ):
+            driver, numbers = Driver(HOST, house.port), count(10**15)
             try:
                 yield Stage(
-                    house, platform, wechat, Driver(HOST, house.port), count(10**15), Calm()
+                    house, platform, dingtalk, server, wechat, robot, driver, numbers, Calm()
                 )
             finally:
                 house.process.stop()
+                await robot.close()
 
 
 @asynccontextmanager
-async def _serving(platform: FakePlatform, port: int) -> AsyncIterator[None]:
-    config = uvicorn.Config(
-        make_fake_wechat(platform), host=HOST, port=port, access_log=False, log_config=None
+async def _serving(dingtalk: FakeDingtalk, port: int) -> AsyncIterator[PlatformServer]:
+    # Their paths differ, so one server plays all platforms.
+    app = Starlette(
+        routes=[*make_fake_wechat(dingtalk.platform).routes, *make_fake_dingtalk(dingtalk).routes]
     )
-    server = _Server(config)
+    config = uvicorn.Config(
+        app, host=HOST, port=port, ws="websockets-sansio", access_log=False, log_config=None
+    )
+    server = PlatformServer(config)
     task = asyncio.create_task(server.serve())
     try:
-        yield
+        yield server
     finally:
         server.should_exit = True
         await task

@@ -1,4 +1,4 @@
-"""Counts for `bench loss`: what the platform saw against what the database says.
+"""Counts for `bench loss` and `bench stream`: what the platform saw against what the database says.
 
 A message is *handled* once per outcome (a stale one, which gets no answer, once per assessment).
 An answer is *visible* once when the platform got it in time in a callback's answer, and once each
@@ -14,6 +14,9 @@ from bot.bench.ledger import Ledger, StoredDelivery, StoredMessage
 from bot.bench.processes import ROBOT
 from bot.db.models.delivery import ACCEPTED, ALERT
 from bot.simulator.platform import Sent
+
+# What the fake platforms call a reply that came through their API.
+REPLIES = frozenset({"custom", "dingtalk-session", "dingtalk-person"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def _through_api(ledger: Ledger, sent: Iterable[Sent]) -> Counter[int]:
     The platform sees words only, so equal words to one person are shared out among the deliveries
     that say them; what is left over was sent twice.
     """
-    arrived = Counter((one.recipient, one.text) for one in sent if one.kind == "custom")
+    arrived = Counter((one.recipient, one.text) for one in sent if one.kind in REPLIES)
     same: defaultdict[tuple[str, str], list[StoredDelivery]] = defaultdict(list)
     for delivery in ledger.deliveries:
         if delivery.route == "api" and delivery.openid is not None:

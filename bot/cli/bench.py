@@ -1,6 +1,7 @@
 """`xinqing bench`: speed, measured from outside; one JSON object each."""
 
 import asyncio
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,10 +13,21 @@ from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
 from bot.bench.search import bench_search
 from bot.bench.start import bench_start
+from bot.bench.stream import bench_stream
+from bot.bench.ways import HTTP, STREAM, WAYS, WECHAT
 from bot.cli import jsonl
 
 WHERE = "`sqlite`, or the address of a PostgreSQL server where databases may be made"
 app = typer.Typer(no_args_is_help=True)
+
+
+class Way(StrEnum):
+    """The ways in of `bench loss`."""
+
+    WECHAT = WECHAT
+    HTTP = HTTP
+    STREAM = STREAM
+    ALL = "all"
 
 
 @app.command()
@@ -59,9 +71,30 @@ def loss(
     kills: Annotated[int, typer.Option(min=0, help="how often the service is killed")] = 5,
     rate: Annotated[float, typer.Option(min=1, help="messages a second")] = 20,
     seed: Annotated[int, typer.Option(help="of who writes what, when, and of the kills")] = 1,
+    channel: Annotated[Way, typer.Option(help="how messages come in")] = Way.WECHAT,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
 ) -> None:
     """Kill the service again and again and count what was lost or doubled."""
-    jsonl.write(asyncio.run(bench_loss(callbacks=callbacks, kills=kills, rate=rate, seed=seed)))
+    for name in WAYS if channel is Way.ALL else [channel.value]:
+        found = bench_loss(
+            callbacks=callbacks, kills=kills, rate=rate, seed=seed, channel=name, database=database
+        )
+        jsonl.write(asyncio.run(found))
+
+
+@app.command()
+def stream(
+    minutes: Annotated[float, typer.Option(min=0.05, help="how long parents write")] = 10.0,
+    disconnects: Annotated[int, typer.Option(min=1, help="how often the line breaks")] = 50,
+    rate: Annotated[float, typer.Option(min=1, help="messages a second")] = 5,
+    seed: Annotated[int, typer.Option(help="of who writes what, when, and of the breaks")] = 1,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Break DingTalk's Stream connection again and again and count what was lost or doubled."""
+    found = bench_stream(
+        minutes=minutes, disconnects=disconnects, rate=rate, seed=seed, database=database
+    )
+    jsonl.write(asyncio.run(found))
 
 
 @app.command()

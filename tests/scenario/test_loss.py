@@ -22,3 +22,18 @@ async def test_kill_9_costs_neither_message_nor_case(monkeypatch: pytest.MonkeyP
     assert found["risk"]["without_case"] == 0
     assert found["alerts"]["stored"] > 0
     assert found["alerts"]["without_receipt"] == 0
+
+
+@pytest.mark.slow
+async def test_kill_9_costs_no_message_of_dingtalk_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XINQING_ENCODER", "none")
+    found: dict[str, Any] = await bench_loss(
+        callbacks=90, kills=1, rate=15, seed=3, channel="dingtalk-stream"
+    )
+    assert found["settled"]
+    assert found["taken_but_not_stored"] == found["given_up_by_platform"] == 0
+    assert found["handled"] == {"0": 0, "1": 90, "more": 0}
+    assert found["visible_answers"]["0"] == 0
+    # As many sends as were in flight at the kill may happen twice: no key against that.
+    assert found["visible_answers"]["more"] <= 20
+    assert found["risk"]["without_case"] == found["alerts"]["without_receipt"] == 0
