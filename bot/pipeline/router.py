@@ -148,7 +148,8 @@ class Router:
                     passive=passive and number == 0,
                     group=None if reply.private else message.group,
                     message_id=message.id,
-                    delay=number * GAP,
+                    # What is said 1:1 beside words in a group has nothing of its own before it.
+                    delay=timedelta() if reply.private else number * GAP,
                 )
                 first = first if first is not None else delivery.id
         self._services.bell.ring()
