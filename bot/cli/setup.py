@@ -20,7 +20,7 @@ from bot.db.opening import open_database
 from bot.db.rotate import rotate
 from bot.services import demo, hotlines
 
-ACCOUNT = "demo"
+ACCOUNT, ROBOT_NAME = "demo", "心晴"
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -62,13 +62,23 @@ def _make_env(path: Path, *, with_demo: bool) -> None:
         robot = secrets.token_hex(16)
         lines += [
             "",
-            "# A service account and a duty group that only the built-in simulator knows.",
+            "# A service account, a robot and a duty group that only the built-in simulator knows.",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__APP_ID=wx{secrets.token_hex(8)}",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__APP_SECRET={secrets.token_hex(16)}",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__TOKEN={secrets.token_hex(12)}",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__ENCODING_AES_KEY={_aes_key()}",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__MODE=safe",
             f"XINQING_WECHAT__{ACCOUNT.upper()}__API_BASE=simulator",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__APP_KEY=ding{secrets.token_hex(8)}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__APP_SECRET={secrets.token_urlsafe(32)}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__ROBOT_CODE=ding{secrets.token_hex(8)}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__ROBOT_NAME={ROBOT_NAME}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__AGENT_ID={secrets.randbelow(9 * 10**8) + 10**8}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__TOKEN={secrets.token_hex(12)}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__AES_KEY={_aes_key()}",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__API_BASE=simulator",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__OAPI_BASE=simulator",
+            f"XINQING_DINGTALK__{ACCOUNT.upper()}__STREAM=true",
             "XINQING_ALERT__DUTY__KIND=wecom",
             f"XINQING_ALERT__DUTY__URL=simulator/cgi-bin/webhook/send?key={robot}",
         ]

@@ -50,7 +50,7 @@ async def seed(session: AsyncSession, *, account: str, now: datetime) -> list[Ne
         place = next(place for place in tree.values() if place.scene == scene)
         session.add(
             Contact(
-                channel="wechat",
+                channel=row.get("channel", "wechat"),
                 account=account,
                 external_id=row["external_id"],
                 place_id=place.id,

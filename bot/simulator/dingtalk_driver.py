@@ -124,10 +124,10 @@ class DingtalkDriver:
         }
         return {name: value for name, value in made.items() if value is not None}
 
-    def exhausted(self, person: str) -> dict[str, Any]:
+    def exhausted(self, person: str, *, group: str = "") -> dict[str, Any]:
         """Make the message that comes once the month's quota is used up: without words."""
         quota = {"errorCode": QUOTA_CODE, "errorMessage": "quota", "text": None, "msgtype": None}
-        return self.message(person, fields=quota)
+        return self.message(person, group=group, fields=quota)
 
     def prepare(
         self, person: str, text: str, *, group: str = "", at: datetime | None = None

@@ -109,11 +109,15 @@ class Gateway:
         for connection in self._live(app_key):
             await self._close(connection)
 
+    def is_connected(self, app_key: str) -> bool:
+        """Say whether a frame would leave at once."""
+        return bool(self._live(app_key))
+
     async def wait_connected(self, app_key: str, *, opened: int = 1) -> None:
         """Return once so many connections have ever been opened and one of them is live."""
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self.opened >= opened and bool(self._live(app_key))
+                lambda: self.opened >= opened and self.is_connected(app_key)
             )
 
     async def wait_acks(self, count: int) -> None:
@@ -147,6 +151,9 @@ class Gateway:
         frame_id = str(ack.get("headers", {}).get("messageId", ""))
         connection.unacked.pop(frame_id, None)
         self.acks[frame_id] = ack
+        if len(self.acks) > KEPT:
+            # A demo may run for weeks.
+            del self.acks[next(iter(self.acks))]
         await self._notify()
 
     async def _flush(self, connection: _Connection) -> None:

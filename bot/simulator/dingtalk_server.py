@@ -6,7 +6,6 @@ app in demo mode and by tests (`httpx2.ASGITransport`; for Stream a real server 
 Source: the vendor's pages named in `bot.channels.dingtalk`.
 """
 
-import asyncio
 import itertools
 import json
 import secrets
@@ -22,7 +21,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from bot.core.clock import epoch_ms, to_shanghai
 from bot.simulator.dingtalk_gateway import Gateway
-from bot.simulator.faults import broken_transport
+from bot.simulator.faults import broken_transport, slowly
 from bot.simulator.platform import FakePlatform, Fault
 
 BATCH, WORK_BATCH, DING_BATCH = 20, 100, 200
@@ -75,7 +74,11 @@ class FakeDingtalk:
     def open_session(self, recipient: str, base: str) -> tuple[str, int]:
         """Return a session webhook for a person or group, and when it ends (ms)."""
         session = secrets.token_hex(16)
-        ends_at = self.platform.clock.now() + SESSION_LIFE
+        now = self.platform.clock.now()
+        while self._sessions and next(iter(self._sessions.values()))[1] <= now:
+            # Oldest first: what has ended need not be remembered for the weeks of a demo.
+            del self._sessions[next(iter(self._sessions))]
+        ends_at = now + SESSION_LIFE
         self._sessions[session] = (recipient, ends_at)
         return f"{base.rstrip('/')}/robot/sendBySession?session={session}", epoch_ms(ends_at)
 
@@ -151,9 +154,7 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         state.platform.calls.append(path)
         fault = state.platform.take_fault(path)
-        if fault is Fault.SLOW:
-            await asyncio.sleep(state.platform.slow_seconds)
-        elif fault is not None:
+        if fault is not None and fault is not Fault.SLOW:
             return _broken(fault, is_v1=path.startswith("/v1.0"))
         try:
             payload = json.loads(await request.body() or b"{}")
@@ -161,7 +162,8 @@ def _endpoint(
             payload = None
         if not isinstance(payload, dict):
             return _refused(400, "invalidParameter")
-        return handler(state, request, payload)
+        answer = handler(state, request, payload)
+        return slowly(answer, state.platform.slow_seconds) if fault is Fault.SLOW else answer
 
     return endpoint
 

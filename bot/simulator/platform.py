@@ -26,7 +26,11 @@ KEPT = 10_000
 
 
 class Fault(StrEnum):
-    """What a fake server can do wrong."""
+    """What every fake server can do wrong; docs/wechat.md and docs/dingtalk.md say how each looks.
+
+    `SLOW` takes the call and sends the head and a byte of the answer at once, the rest much later.
+    A clock that is off is no fault of a call: see `faults.SkewedClock`.
+    """
 
     TOKEN_INVALID = "token_invalid"
     TOKEN_EXPIRED = "token_expired"
@@ -44,8 +48,9 @@ class Sent:
     """Something that a fake platform took.
 
     Args:
-        kind: `custom`, `template`, `subscribe`, `wecom` or `dingtalk`.
-        recipient: openid, or the robot's key.
+        kind: `custom`, `template`, `subscribe`, `wecom`, `dingtalk` (a custom robot), or
+            `dingtalk-` with `person`, `group`, `session`, `card`, `work` or `ding`.
+        recipient: openid, staff id, conversation id, or the robot's key.
         text: the words, empty for templates.
         payload: the whole body.
     """
@@ -55,6 +60,11 @@ class Sent:
     text: str
     at: datetime
     payload: dict[str, Any] = field(repr=False)
+
+    @property
+    def mentions(self) -> tuple[str, ...]:
+        """Return whom a message in a DingTalk group calls by name."""
+        return tuple(self.payload.get("at", {}).get("atUserIds", ()))
 
 
 @dataclass
@@ -204,10 +214,11 @@ class FakePlatform:
         """Return the words that one recipient was sent, in order."""
         return [sent.text for sent in self.sent if sent.recipient == recipient]
 
-    def subscribe(self, recipient: str) -> AsyncGenerator[Sent, None]:
-        """Yield what a recipient is sent from this call on, until the caller stops listening."""
+    def subscribe(self, *recipients: str) -> AsyncGenerator[Sent, None]:
+        """Yield what recipients are sent from this call on, until the caller stops listening."""
         queue: asyncio.Queue[Sent] = asyncio.Queue()
-        self._listeners[recipient].add(queue)
+        for recipient in recipients:
+            self._listeners[recipient].add(queue)
         return _drain(queue)
 
 

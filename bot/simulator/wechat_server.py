@@ -6,7 +6,6 @@ Mounted by the app in demo mode and by tests (`httpx2.ASGITransport`).
 Source: the vendors' pages named in the channels.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.simulator.faults import broken_transport
+from bot.simulator.faults import broken_transport, slowly
 from bot.simulator.platform import FakePlatform, Fault
 
 MAX_TEXT_BYTES = 2048
@@ -50,15 +49,15 @@ def _endpoint(state: FakePlatform, path: str, handler: Handler) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         state.calls.append(path)
         fault = state.take_fault(path)
-        if fault is Fault.SLOW:
-            await asyncio.sleep(state.slow_seconds)
-        elif fault is not None:
+        if fault is not None and fault is not Fault.SLOW:
             return _broken(fault)
         try:
             payload = json.loads(await request.body())
         except ValueError:
-            return _code(47001)
-        return handler(state, request, payload) if isinstance(payload, dict) else _code(47001)
+            payload = None
+        known = isinstance(payload, dict)
+        answer = handler(state, request, payload) if known else _code(47001)
+        return slowly(answer, state.slow_seconds) if fault is Fault.SLOW else answer
 
     return endpoint
 

@@ -82,6 +82,10 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/simulator/say"): DEMO,
     ("POST", "/simulator/follow"): DEMO,
     ("POST", "/simulator/send"): DEMO,
+    ("POST", "/simulator/again"): DEMO,
+    ("POST", "/simulator/exhaust"): DEMO,
+    ("POST", "/simulator/disconnect"): DEMO,
+    ("GET", "/simulator/stream"): DEMO,
     ("GET", "/simulator/events"): DEMO,
     ("GET", "/simulator/alerts"): DEMO,
 }

@@ -1,6 +1,6 @@
 """What the pages are handed by wiring."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
 from bot.core.bell import Bell
@@ -8,14 +8,15 @@ from bot.core.clock import Clock
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.live import LiveEvents
+from bot.services.quota import Budget
 from knowledge.entry import Entry
 
 
-class Simulator(Protocol):
-    """Plays WeChat towards the real callback route; there is none in live."""
+class WechatPhone(Protocol):
+    """Plays WeChat towards the real callback route; every method returns the passive reply."""
 
     async def say(self, parent: str, text: str) -> str | None:
-        """Send words as a parent; return the passive reply."""
+        """Send words as a parent."""
         ...
 
     async def follow(self, parent: str, scene: str) -> str | None:
@@ -26,8 +27,64 @@ class Simulator(Protocol):
         """Send something that is not text: `voice`, `image` or `sticker`."""
         ...
 
-    def events(self, parent: str) -> AsyncIterator[str]:
-        """Yield what arrives for a parent outside a callback's answer."""
+
+class DingtalkPhone(Protocol):
+    """Plays DingTalk over the service's own Stream connection; replies come by `events`."""
+
+    @property
+    def way(self) -> str:
+        """Return how messages reach the service: `stream` or `http`."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Say whether a message would reach the service at once."""
+        ...
+
+    async def say(self, person: str, text: str, group: str = "") -> None:
+        """Write to the robot 1:1, or in a group with its name before the words."""
+        ...
+
+    async def send_kind(self, person: str, kind: str) -> None:
+        """Send something that is not text 1:1: `voice` or `image`."""
+        ...
+
+    async def again(self, person: str, group: str = "") -> None:
+        """Send somebody's last message once more, with the same id."""
+        ...
+
+    async def exhaust(self, person: str, group: str = "") -> None:
+        """Write when the month's quota is used up: the message comes without its words."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Cut the Stream connection for a few seconds."""
+        ...
+
+
+class Heard(Protocol):
+    """Something that a platform showed to a person or a group."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def mentions(self) -> Sequence[str]: ...
+
+
+class Simulator(Protocol):
+    """Everybody's phone; there is none in live. A platform without a demo account is None."""
+
+    @property
+    def wechat(self) -> WechatPhone | None: ...
+    @property
+    def dingtalk(self) -> DingtalkPhone | None: ...
+
+    def events(self, recipients: Collection[str]) -> AsyncIterator[Heard]:
+        """Yield what people and groups are sent outside a callback's answer."""
         ...
 
     def alerts(self) -> Sequence[str]:
@@ -60,5 +117,7 @@ class PageServices(Protocol):
     def bell(self) -> Bell: ...
     @property
     def answers(self) -> Answers: ...
+    @property
+    def budgets(self) -> Sequence[Budget]: ...
     @property
     def simulator(self) -> Simulator | None: ...

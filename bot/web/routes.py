@@ -34,6 +34,10 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", "/simulator/say"): simulator.say,
     ("POST", "/simulator/follow"): simulator.follow,
     ("POST", "/simulator/send"): simulator.send,
+    ("POST", "/simulator/again"): simulator.again,
+    ("POST", "/simulator/exhaust"): simulator.exhaust,
+    ("POST", "/simulator/disconnect"): simulator.disconnect,
+    ("GET", "/simulator/stream"): simulator.stream,
     ("GET", "/simulator/events"): simulator.events,
     ("GET", "/simulator/alerts"): simulator.alerts,
 }

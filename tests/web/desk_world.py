@@ -4,7 +4,7 @@ All people and sentences are invented.
 """
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.bell import Bell
 from bot.core.clock import FixedClock
+from bot.core.errors import NotFound
 from bot.db import crypto
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
@@ -39,10 +40,10 @@ ROLES = {
 
 
 @dataclass
-class FakeSimulator:
+class FakeWechat:
     """Answers every sentence with itself."""
 
-    said: list[tuple[str, str]] = field(default_factory=list)
+    said: list[tuple[str, ...]]
 
     async def say(self, parent: str, text: str) -> str | None:
         """Return an answer that names the text."""
@@ -59,9 +60,61 @@ class FakeSimulator:
         self.said.append((parent, f"kind:{kind}"))
         return None
 
-    async def events(self, parent: str) -> AsyncIterator[str]:
+
+@dataclass
+class FakeDingtalk:
+    """Notes what was done; nothing is answered."""
+
+    said: list[tuple[str, ...]]
+    way: str = "stream"
+    connected: bool = True
+
+    async def say(self, person: str, text: str, group: str = "") -> None:
+        """Note the words."""
+        self.said.append((person, text, group))
+
+    async def send_kind(self, person: str, kind: str) -> None:
+        """Note the kind."""
+        self.said.append((person, f"kind:{kind}"))
+
+    async def again(self, person: str, group: str = "") -> None:
+        """Note it, if somebody has written."""
+        if (person, group) not in [(row[0], row[-1]) for row in self.said]:
+            raise NotFound("nothing to send again")
+        self.said.append((person, "again", group))
+
+    async def exhaust(self, person: str, group: str = "") -> None:
+        """Note it."""
+        self.said.append((person, "exhaust", group))
+
+    async def disconnect(self) -> None:
+        """Be disconnected from now on."""
+        self.connected = False
+
+
+@dataclass(frozen=True)
+class FakeHeard:
+    """Something that reached somebody."""
+
+    recipient: str
+    text: str
+    kind: str = "dingtalk-session"
+    mentions: tuple[str, ...] = ()
+
+
+class FakeSimulator:
+    """Both platforms' phones; in a group the robot says one sentence later."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, ...]] = []
+        self.wechat: FakeWechat | None = FakeWechat(self.said)
+        self.dingtalk: FakeDingtalk | None = FakeDingtalk(self.said)
+
+    async def events(self, recipients: Collection[str]) -> AsyncIterator[FakeHeard]:
         """Send one sentence later."""
-        yield f"第一行\n第二行 {parent}"
+        assert "demo-ding-group" in recipients
+        called = ("demo-ding-mother", "somebody")
+        yield FakeHeard("demo-ding-group", "第一行\n第二行", mentions=called)
 
     def alerts(self) -> Sequence[str]:
         """Return one alert."""
@@ -94,6 +147,7 @@ class FakeServices:
     bell: Bell
     answers: FakeAnswers
     simulator: FakeSimulator | None
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass

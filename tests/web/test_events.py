@@ -1,6 +1,7 @@
 """The event stream over a real server: within a second, only one's own, replayed after a gap."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -115,10 +116,16 @@ async def test_the_server_stops_although_pages_are_open(world: World, app: Starl
         await world.services.live.close()
 
 
-async def test_the_simulators_stream_keeps_line_breaks(world: World, address: str) -> None:
+async def test_the_simulators_stream_says_where_and_to_whom(world: World, address: str) -> None:
     async with (
         httpx2.AsyncClient(base_url=address, trust_env=False, timeout=10) as client,
-        client.stream("GET", "/simulator/events?parent=demo-mother") as response,
+        client.stream("GET", "/simulator/events") as response,
+        aclosing(_events(response)) as events,
     ):
-        lines = [line async for line in response.aiter_lines() if line.startswith("data:")]
-    assert lines == ["data: 第一行", "data: 第二行 demo-mother"]
+        event = await _next(events)
+    assert event["event"] == "words"
+    assert json.loads(event["data"]) == {
+        "thread": "demo-ding-group",
+        "kind": "dingtalk-session",
+        "text": "@朵朵妈妈 第一行\n第二行",
+    }

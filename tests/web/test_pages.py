@@ -112,7 +112,7 @@ async def _token(client: object) -> str:
 
 async def test_the_simulator_speaks_as_a_parent(world: World, browser: Browser) -> None:
     client = browser()
-    fields = {"csrf": await _token(client), "parent": "demo-mother"}
+    fields = {"csrf": await _token(client), "thread": "demo-mother"}
     reply = await client.post("/simulator/say", data={**fields, "text": " 孩子写作业慢 "})
     assert reply.json() == {"reply": "收到:孩子写作业慢"}
     assert (await client.post("/simulator/follow", data=fields)).json()["reply"]
@@ -127,13 +127,70 @@ async def test_the_simulator_speaks_as_a_parent(world: World, browser: Browser) 
     assert "个案 1 等级 3!" in (await client.get("/simulator/alerts")).text
 
 
+async def test_the_simulator_speaks_in_dingtalk(world: World, browser: Browser) -> None:
+    client = browser()
+    alone = {"csrf": await _token(client), "thread": "demo-ding-teacher"}
+    group = alone | {"thread": "demo-ding-group", "author": "demo-ding-father"}
+    sent = {"reply": None, "held": False}
+    for path, fields in (
+        ("say", alone | {"text": "在吗"}),
+        ("say", group | {"text": "有作业吗"}),
+        ("send", alone | {"kind": "image"}),
+        ("again", group),
+        ("exhaust", alone),
+    ):
+        assert (await client.post(f"/simulator/{path}", data=fields)).json() == sent, path
+    assert world.services.simulator is not None
+    assert world.services.simulator.said == [
+        ("demo-ding-teacher", "在吗", ""),
+        ("demo-ding-father", "有作业吗", "demo-ding-group"),
+        ("demo-ding-teacher", "kind:image"),
+        ("demo-ding-father", "again", "demo-ding-group"),
+        ("demo-ding-teacher", "exhaust", ""),
+    ]
+    nobodys = group | {"author": "demo-ding-mother"}
+    assert (await client.post("/simulator/again", data=nobodys)).status_code == 404
+
+
+async def test_a_broken_stream_is_said_in_plain_chinese(world: World, browser: Browser) -> None:
+    client = browser()
+    fields = {"csrf": await _token(client), "thread": "demo-ding-mother"}
+    assert "已连接" in (await client.get("/simulator/stream")).text
+    cut = await client.post("/simulator/disconnect", data=fields)
+    assert cut.json() == {"reply": None, "held": True}
+    assert "Stream 未连接，正在重连" in (await client.get("/simulator/stream")).text
+    assert "Stream 未连接，正在重连" in (await client.get("/simulator")).text
+
+
+async def test_without_a_robot_the_simulator_says_that_there_is_wechat_only(
+    world: World, browser: Browser
+) -> None:
+    client = browser()
+    assert world.services.simulator is not None
+    world.services.simulator.dingtalk = None
+    page = await client.get("/simulator")
+    assert "没有演示用的钉钉机器人" in page.text
+    assert "demo-mother" in page.text
+    assert "demo-ding-mother" not in page.text
+    fields = {"csrf": await _token(client), "thread": "demo-ding-mother", "text": "在吗"}
+    assert (await client.post("/simulator/say", data=fields)).status_code == 404
+    assert (await client.get("/simulator/stream")).text.strip() == ""
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
-        ("say", {"parent": "demo-mother", "text": ""}),
-        ("say", {"parent": "somebody", "text": "在吗"}),
-        ("send", {"parent": "demo-mother", "kind": "video"}),
-        ("follow", {"parent": ""}),
+        ("say", {"thread": "demo-mother", "text": ""}),
+        ("say", {"thread": "somebody", "text": "在吗"}),
+        ("say", {"thread": "demo-ding-group", "text": "在吗"}),
+        ("say", {"thread": "demo-ding-group", "author": "demo-ding-teacher", "text": "在吗"}),
+        ("send", {"thread": "demo-mother", "kind": "video"}),
+        ("send", {"thread": "demo-ding-mother", "kind": "sticker"}),
+        ("send", {"thread": "demo-ding-group", "author": "demo-ding-mother", "kind": "voice"}),
+        ("follow", {"thread": ""}),
+        ("follow", {"thread": "demo-ding-mother"}),
+        ("again", {"thread": "demo-mother"}),
+        ("exhaust", {"thread": "demo-mother"}),
     ],
 )
 async def test_the_simulator_refuses_what_it_does_not_know(
@@ -148,10 +205,13 @@ async def test_the_simulator_refuses_what_it_does_not_know(
 
 async def test_the_simulators_page_names_people_and_sentences(browser: Browser) -> None:
     page = (await browser().get("/simulator")).text
-    parents, examples = cast()
-    assert all(parent.name in page for parent in parents.values())
-    assert all(example.text in page for example in examples)
-    assert any(not parent.scene for parent in parents.values())
+    threads = cast().threads
+    assert all(thread.name in page for thread in threads.values())
+    assert all(example.text in page for example in cast().examples)
+    assert any(not thread.scene for thread in threads.values() if thread.platform == "wechat")
+    for group in (thread for thread in threads.values() if thread.members):
+        assert {threads[key].platform for key in group.members} == {group.platform}
+        assert len(group.members) >= 2
 
 
 @pytest.mark.parametrize(
