@@ -38,7 +38,11 @@ from bot.db.move_values import POSTGRESQL, SQLITE
 
 # Long enough for a command that is just ending, too short for a service.
 BUSY_TIMEOUT_MS = 2_000
-CONNECT_SECONDS = 10
+# One side waits in its transaction while the other is busy; the server's time-outs must not end it.
+_PATIENT = {
+    "connect_timeout": 10,
+    "options": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0",
+}
 VERSION_TABLE = "alembic_version"
 _OTHERS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
@@ -182,7 +186,7 @@ def _make_file(url: URL) -> Path | None:
 def _make(url: URL) -> Engine:
     options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
     if url.drivername != SQLITE:
-        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS} | dict(url.query)
+        options["connect_args"] = {**_PATIENT, **url.query}
     engine = create_engine(url, **options)
     if url.drivername == SQLITE:
         event.listen(engine, "connect", _keep_alone)

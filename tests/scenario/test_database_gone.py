@@ -1,0 +1,328 @@
+"""The database goes away, or its disk is full, and comes back: nothing is lost, nothing is doubled.
+
+Nothing that is not stored is acknowledged, so that the platform sends it again; jobs wait. The
+whole application runs here, with its worker and sweeps, while the house's clock stands still.
+"""
+
+import asyncio
+import os
+import resource
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from factories import SCENE
+from house import CALM, DANGER, PARENT, Home, Houses
+from sqlalchemy import event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.db.models import Delivery
+from bot.db.models.delivery import ACCEPTED
+from bot.simulator.driver import PreparedCallback
+
+Logged = Callable[[], str]
+AT_ONCE_SECONDS = 2.0
+PATIENCE_SECONDS = 30.0
+
+
+class Wire:
+    """The way to a database server, which can be cut."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._server: asyncio.Server | None = None
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.port = 0
+
+    async def mend(self) -> None:
+        """Take connections, at the same port as before."""
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection and refuse new ones."""
+        assert self._server is not None
+        self._server.close()
+        self._flowing.set()
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def stall(self) -> None:
+        """Keep every connection and carry nothing, as a server that stands still."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        """Carry what has gathered."""
+        self._flowing.set()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._address)
+        ends = {writer, back}
+        self._ends |= ends
+        for source, sink in ((reader, back), (there, writer)):
+            task = asyncio.create_task(self._carry(source, sink))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65_536):
+                await self._flowing.wait()
+                sink.write(data)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.transport.abort()
+            self._ends.discard(sink)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Let tasks run until something is so, within a time that nothing here should need."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  # tables have no events
+            await asyncio.sleep(0.02)
+
+
+async def ready(home: Home) -> tuple[int, dict[str, str]]:
+    """Return status and checks of `/ready`."""
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(home.app)) as client:
+        answer = await client.get("http://house/ready")
+    return answer.status_code, answer.json()["checks"]
+
+
+async def refused(home: Home, prepared: PreparedCallback) -> None:
+    """Post a callback that can't be stored; it is not acknowledged, and without a wait."""
+    started = asyncio.get_running_loop().time()
+    response = await home.driver.post(prepared)
+    assert (response.status_code, response.text) == (503, "")
+    assert asyncio.get_running_loop().time() - started < AT_ONCE_SECONDS
+
+
+@asynccontextmanager
+async def running(home: Home) -> AsyncIterator[Home]:
+    """Run the application with everything it does by itself."""
+    async with home.app.router.lifespan_context(home.app):
+        await home.on_duty()
+        await home.driver.follow(PARENT, SCENE)
+        yield home
+        alive = {task.get_name() for task in home.app.state.tasks if not task.done()}
+        assert alive >= {"sweep", "worker"}
+
+
+async def told(home: Home, words: str) -> None:
+    """Wait until a duty group has been told something."""
+
+    async def so() -> bool:
+        return any(words in alert for alert in home.alerts())
+
+    await until(so)
+
+
+async def healthy(home: Home) -> None:
+    """Wait until the service takes messages and works again."""
+
+    async def so() -> bool:
+        return (await ready(home))[0] == 200
+
+    await until(so)
+
+
+# A server that is away for a minute ---------------------------------------------------------------
+
+
+@pytest.fixture
+async def wired(houses: Houses, database_url: str) -> AsyncIterator[tuple[Home, Wire]]:
+    """A house whose database can be taken away."""
+    url = make_url(database_url)
+    wire = Wire(str(url.host), url.port or 5432)
+    await wire.mend()
+    address = url.set(host="127.0.0.1", port=wire.port)
+    home = await houses.make(database_url=address.render_as_string(hide_password=False))
+    async with running(home):
+        yield home, wire
+    await wire.cut()
+
+
+@pytest.mark.postgresql(reason="a file does not go away")
+async def test_a_server_that_is_away_for_a_minute(wired: tuple[Home, Wire], logged: Logged) -> None:
+    home, wire = wired
+    await home.say(DANGER)
+    await told(home, "3级")
+    (climbing,) = await home.jobs("ladder.step", "sched")
+    count = len(await home.messages())
+    assert (await ready(home))[0] == 200
+    late = home.driver.prepare("oLate", DANGER)
+    calm = home.driver.prepare(PARENT, CALM)
+
+    await wire.cut()
+    for prepared in (late, calm, late, late):
+        await refused(home, prepared)
+    status, checks = await ready(home)
+    assert (status, checks["database"]) == (503, "OperationalError")
+    home.clock.advance(seconds=60)
+    await refused(home, late)
+    alerts = len(home.alerts())
+
+    await wire.mend()
+    await healthy(home)
+    assert len(await home.messages()) == count, "nothing was half stored"
+    first = await home.driver.deliver(late)
+    assert "120" in (first or "")
+    assert await home.driver.deliver(late) == first, "a retry of a retry gives the same words"
+    await home.driver.deliver(calm)
+    texts = [message.text for message in await home.messages()]
+    assert texts[count:] == [DANGER, CALM]
+    assert len(await home.cases()) == 2
+
+    async def alerted() -> bool:
+        return len(home.alerts()) == alerts + 1
+
+    await until(alerted)
+    home.clock.advance(minutes=5)
+    home.house.worker.wake()
+
+    async def climbed() -> bool:
+        return [job.state for job in await home.jobs("ladder.step") if job.id == climbing.id] == [
+            "done"
+        ]
+
+    await until(climbed)
+    assert DANGER not in logged()
+    assert CALM not in logged()
+
+
+@pytest.mark.postgresql(reason="a file does not go away")
+async def test_what_was_being_sent_when_the_server_went_is_written_down_later(
+    wired: tuple[Home, Wire], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The platform has taken the alert, and at that moment the database goes."""
+    home, wire = wired
+    (sender,) = [sender for name, sender in home.house.senders.items() if name == "school"]
+    send = sender.send
+    sent = asyncio.Event()
+
+    async def send_and_cut(*args: Any, **kinds: Any) -> Any:
+        result = await send(*args, **kinds)
+        if not sent.is_set():
+            await wire.cut()
+            sent.set()
+        return result
+
+    monkeypatch.setattr(sender, "send", send_and_cut)
+    await home.driver.say(PARENT, DANGER)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await sent.wait()
+    await wire.mend()
+    await healthy(home)
+
+    async def written() -> bool:
+        alerts = await home.deliveries("alert")
+        return [alert.state for alert in alerts] == [ACCEPTED]
+
+    await until(written)
+    assert len(home.alerts()) == 1, "it is not sent again"
+
+
+@pytest.mark.postgresql(reason="a file does not stand still")
+async def test_a_server_that_stands_still_while_the_platform_hangs_up(
+    wired: tuple[Home, Wire],
+) -> None:
+    home, wire = wired
+    await home.say(CALM)
+    count = len(await home.messages())
+    prepared = home.driver.prepare("oLate", DANGER)
+    wire.stall()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await home.driver.post(prepared)
+    wire.flow()
+    await healthy(home)
+    assert "120" in (await home.driver.deliver(prepared) or "")
+    assert [message.text for message in await home.messages()][count:] == [DANGER]
+    assert len(await home.cases()) == 1
+    await told(home, "3级")
+
+
+# A disk that is full ------------------------------------------------------------------------------
+
+
+class NoPages:
+    """A file that may not grow: a write fails at its statement."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def fill(self) -> None:
+        """Leave no page free; connections are made anew."""
+        event.listen(self._engine.sync_engine, "connect", _no_more_pages)
+        await self._engine.dispose()
+
+    async def empty(self) -> None:
+        """Make room."""
+        event.remove(self._engine.sync_engine, "connect", _no_more_pages)
+        await self._engine.dispose()
+
+
+class NoBytes:
+    """A disk that takes no more of the journal: a write fails at its commit."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._journal = f"{engine.url.database}-wal"
+        self._limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def fill(self) -> None:
+        """Let no file grow beyond the journal's length."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (os.stat(self._journal).st_size, self._limits[1]))
+
+    async def empty(self) -> None:
+        """Make room."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, self._limits)
+
+
+def _no_more_pages(connection: Any, _entry: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA max_page_count=1")
+    cursor.close()
+
+
+@pytest.mark.sqlite(reason="a server says so itself, as one that is away")
+@pytest.mark.parametrize("text", [DANGER, CALM], ids=["danger", "calm"])
+@pytest.mark.parametrize("kind", [NoPages, NoBytes])
+async def test_a_disk_that_is_full(
+    houses: Houses, logged: Logged, kind: type[NoPages | NoBytes], text: str
+) -> None:
+    home = await houses.make()
+    long = "今天学校里一切都好。" * 3_000 + text
+    async with running(home):
+        await home.say(CALM)
+        count = len(await home.messages())
+        prepared = home.driver.prepare(PARENT, long)
+        disk = kind(home.house.services.database.engine)
+        await disk.fill()
+        try:
+            for _ in range(3):
+                await refused(home, prepared)
+            assert "accept_failed" in logged()
+            assert len(await home.messages()) == count, "what is stored can still be read"
+        finally:
+            await disk.empty()
+        await healthy(home)
+        answer = await home.driver.deliver(prepared)
+        assert await home.driver.deliver(prepared) == answer
+        assert [message.text for message in await home.messages()][count:] == [long]
+        levels = [case.level for case in await home.cases()]
+        assert levels == (["3"] if text == DANGER else [])
+        if text == DANGER:
+            await told(home, "3级")
+        replies = [row for row in await home.rows(Delivery) if row.message_id == count + 1]
+        assert len([row for row in replies if row.route != "alert"]) == 1
+    for secret in (text, "今天学校里一切都好"):
+        assert secret not in logged()
