@@ -26,6 +26,7 @@ from bot.wiring import House
 
 FOLDER = Path(__file__).parents[1] / "channels"
 ACCOUNT = "school1"
+MEBIBYTE = 1024 * 1024
 # What no log and no error may hold: names that a platform sends beside the words.
 NAME, GROUP_NAME = "小明妈妈", "三年级2班"
 
@@ -52,6 +53,7 @@ class Way(ABC):
         person: somebody who may be written to. stranger: somebody the platform does not know.
         outsider: somebody who may write, in a group, and can't be written to 1:1.
         group: a conversation of many the channel can write to; empty where there is none.
+        http: it comes as a call to our address; False for a connection of our own.
         speaks: people's words come this way; False for a platform's own events.
         window: how far a call's time may be from ours; None where the connection vouches for it.
         covers_body: a signature is worth nothing under another body.
@@ -63,6 +65,7 @@ class Way(ABC):
     stranger: ClassVar[str]
     outsider: ClassVar[str] = ""
     group: ClassVar[str] = ""
+    http: ClassVar[bool] = True
     speaks: ClassVar[bool] = True
     window: ClassVar[timedelta | None]
     covers_body: ClassVar[bool]
@@ -145,6 +148,16 @@ def ways() -> list[type[Way]]:
     for path in sorted(FOLDER.glob("*/cases.py")):
         found += importlib.import_module(f"channels.{path.parent.name}.cases").WAYS
     return found
+
+
+def almost_too_large(way: Way, end: str) -> tuple[CallbackRequest, str]:
+    """Return a call just below the limit, and its words, which end with these."""
+    # Encryption makes a call longer than its words, compat mode more than twice as long.
+    longer = len(way.call("a" * 100_000).body) / 100_000
+    words = "a" * int(MEBIBYTE * 0.98 / longer) + end
+    call = way.call(words)
+    assert MEBIBYTE * 0.9 < len(call.body) <= MEBIBYTE
+    return call, words
 
 
 def with_query(call: CallbackRequest, name: str, values: list[str]) -> CallbackRequest:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 import pytest
 import stamina
-from channel_cases import GROUP_NAME, NAME, Way, ways
+from channel_cases import GROUP_NAME, MEBIBYTE, NAME, Way, almost_too_large, ways
 from factories import NIGHT, make_district
 from fakes import HOMEWORK, PRIVATE, FakeAnswers, ReadyScreen
 from house import CALM, DANGER, URGENT, make_settings
@@ -30,7 +30,6 @@ from bot.upkeep import prepare
 from bot.wiring import House, build
 
 SECRET = "这是只有我知道的一句话 13800000000"
-MEBIBYTE = 1024 * 1024
 CRISIS = "120"
 WAYS = ways()
 Row = TypeVar("Row", bound=Base)
@@ -46,7 +45,6 @@ every = those(lambda way: True)
 spoken = those(lambda way: way.speaks)
 with_window = those(lambda way: way.speaks and way.window is not None)
 with_group = those(lambda way: way.speaks and way.group)
-over_http = those(lambda way: way.window is not None)
 
 
 class Stay:
@@ -205,14 +203,14 @@ async def test_known_and_late_gets_no_second_answer(stay: Stay) -> None:
 # Large, strange, broken -------------------------------------------------------------------------
 
 
-@over_http
+@those(lambda way: way.speaks and way.http)
 async def test_more_than_a_mebibyte_is_refused_and_alarms(stay: Stay) -> None:
-    call = stay.way.call(SECRET)
-    whole = call.body + b" " * (MEBIBYTE - len(call.body))
-    assert await stay.hear(replace(call, body=whole)) == 200
-    assert await stay.hear(replace(call, body=whole + b" ")) == 413
+    call, words = almost_too_large(stay.way, DANGER)
+    larger = call.body + b" " * (MEBIBYTE + 1 - len(call.body))
+    assert await stay.hear(replace(call, body=larger)) == 413
     assert [alarm.kind for alarm in await stay.rows(Alarm)] == ["callback_too_large"]
-    await stay.message()
+    assert await stay.hear(call) == 200
+    assert (await stay.message()).text == words
 
 
 @spoken
@@ -259,7 +257,7 @@ async def test_what_is_signed_and_broken_is_refused_and_alarms(stay: Stay) -> No
     assert await stay.hear(stay.way.call(CALM)) == 200, "and the next one is read"
 
 
-@over_http
+@those(lambda way: way.http)
 async def test_what_is_not_signed_is_refused_and_alarms_nobody(stay: Stay) -> None:
     for wrong, call in stay.way.forged(stay.way.call(DANGER)).items():
         if wrong == "not ASCII":

@@ -158,7 +158,7 @@ class DingtalkStream(DingtalkHttp):
     name = "dingtalk-stream"
     window = None
     covers_body = True
-    stream = True
+    http, stream = False, True
 
     def __init__(self, clock: FixedClock) -> None:
         super().__init__(clock)
