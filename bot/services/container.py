@@ -15,6 +15,7 @@ from bot.services.alerts import AlertPolicy
 from bot.services.answers import Answers
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
+from bot.services.quota import Budget
 from bot.services.screening import Screen
 
 
@@ -26,6 +27,7 @@ class Services:
         mode: `demo` or `live`.
         simulator: the simulator's side of the platforms; None in live.
         public_url: the address parents reach, without a slash at its end; empty: no links.
+        budgets: the month's quotas that are counted.
     """
 
     database: Database
@@ -42,3 +44,4 @@ class Services:
     public_url: str = ""
     region: str = ""
     simulator: Any = None
+    budgets: tuple[Budget, ...] = ()

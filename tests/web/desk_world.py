@@ -20,6 +20,7 @@ from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
 from bot.services import live, passwords, places, staff
+from bot.services.quota import Budget
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 

@@ -8,12 +8,14 @@ Source: open.dingtalk.com, `server-api-error-codes-1`, `how-to-process-api-throt
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from bot.channels.http import UNKNOWN
-from bot.core.clock import Clock, to_shanghai
+from bot.core.clock import Clock
 from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
+from bot.services.quota import USED_UP
+from bot.services.quota import next_month as next_month
 
 BUSY = -1
 MONTH_LIMIT = 90020
@@ -33,7 +35,7 @@ SETTING_WORDS = ("invalidclientidorsecret", "forbidden.accessdenied.accesstoken"
 PUNISHED = 1111
 PUNISHED_WAIT = timedelta(minutes=5)
 SECOND = timedelta(seconds=1)
-QUOTA = "quota"
+QUOTA = USED_UP
 
 
 def is_token_word(answer: Mapping[str, Any]) -> bool:
@@ -82,12 +84,6 @@ def shut_out(what: str, clock: Clock) -> ChannelRateLimited:
 def unreadable(what: str) -> ChannelUnavailable:
     """Return the error for an answer that is no JSON object: nobody knows whether it was sent."""
     return ChannelUnavailable(f"{what}: the answer is not a JSON object", code=UNKNOWN)
-
-
-def next_month(now: datetime) -> datetime:
-    """Return the first moment of the next month in China, when the quotas start anew."""
-    first = to_shanghai(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return (first + timedelta(days=32)).replace(day=1)
 
 
 def _month_limit(text: str, clock: Clock) -> ChannelRateLimited:

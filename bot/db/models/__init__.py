@@ -7,7 +7,7 @@ from bot.db.models.delivery import Delivery
 from bot.db.models.handbook import GapTicket
 from bot.db.models.job import Job, Lane, Schedule
 from bot.db.models.message import Assessment, Message
-from bot.db.models.operation import Alarm, PlatformToken
+from bot.db.models.operation import Alarm, PlatformToken, QuotaUse, WorkTask
 from bot.db.models.place import Place
 from bot.db.models.roster import HotlineRow, Shift
 from bot.db.models.staff import Login, LoginFailure, Staff, StaffRole
@@ -31,8 +31,10 @@ __all__ = [
     "Message",
     "Place",
     "PlatformToken",
+    "QuotaUse",
     "Schedule",
     "Shift",
     "Staff",
     "StaffRole",
+    "WorkTask",
 ]
