@@ -51,6 +51,7 @@ def create_app(house: House) -> FastAPI:
     app.state.failure = None
     app.state.figures = CollectorRegistry()
     app.state.figures.register(house.worker.metrics())
+    app.router.routes.extend(house.cards.routes())
     app.router.routes.extend(house.callbacks.routes())
     app.router.routes.extend(
         [

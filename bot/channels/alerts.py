@@ -10,6 +10,7 @@ Source: developer.work.weixin.qq.com/document/path/99110; open.dingtalk.com,
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from bot.channels.xml import fit
 from bot.core.clock import Clock, epoch_ms
 from bot.core.errors import ChannelRateLimited, ChannelRefused, ChannelUnavailable, ConfigInvalid
 from bot.core.ports import AlertSender, SendResult
+from bot.services.quota import USED_UP, next_month
 
 # errcode → how long the robot is closed.
 WECOM_WAITS = {45009: timedelta(minutes=1), 45033: timedelta(seconds=10)}
@@ -31,6 +33,9 @@ DINGTALK_WAITS = {
     90002: timedelta(seconds=1),
 }
 BUSY = -1
+MONTH_LIMIT = 90020
+# The custom robot's calls are billed to its organisation too.
+Spent = Callable[[str], object]
 
 
 def sign_dingtalk(secret: str, timestamp_ms: int) -> str:
@@ -82,16 +87,25 @@ class DingtalkWebhook:
         url: the robot's address with its access token.
         secret: `SEC…`; empty when the robot is secured by keyword or address instead.
         http: owned by this sender from now on.
+        on_call: told of every call.
     """
 
     def __init__(
-        self, name: str, url: str, *, secret: str, http: httpx2.AsyncClient, clock: Clock
+        self,
+        name: str,
+        url: str,
+        *,
+        secret: str,
+        http: httpx2.AsyncClient,
+        clock: Clock,
+        on_call: Spent | None = None,
     ) -> None:
         self.name = name
         self._url = _checked(url, name)
         self._secret = secret
         self._http = http
         self._clock = clock
+        self._on_call = on_call
 
     async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
         """Post one alert; the same key within the platform's memory is posted once."""
@@ -100,6 +114,8 @@ class DingtalkWebhook:
             now = epoch_ms(self._clock.now())
             signature = sign_dingtalk(self._secret, now)
             address = address.copy_merge_params({"timestamp": str(now), "sign": signature})
+        if self._on_call is not None:
+            self._on_call("robot/send")
         answer = await post_json(
             self._http,
             str(address),
@@ -121,13 +137,20 @@ class DingtalkWebhook:
 
 
 def make_alert_sender(
-    name: str, *, kind: str, url: str, secret: str, http: httpx2.AsyncClient, clock: Clock
+    name: str,
+    *,
+    kind: str,
+    url: str,
+    secret: str,
+    http: httpx2.AsyncClient,
+    clock: Clock,
+    on_call: Spent | None = None,
 ) -> AlertSender:
     """Return the sender for one configured webhook (`wecom` or `dingtalk`)."""
     if kind == "wecom":
         return WecomWebhook(name, url, http=http, clock=clock)
     if kind == "dingtalk":
-        return DingtalkWebhook(name, url, secret=secret, http=http, clock=clock)
+        return DingtalkWebhook(name, url, secret=secret, http=http, clock=clock, on_call=on_call)
     raise ConfigInvalid(f"XINQING_ALERT__{name.upper()}__KIND: unknown kind")
 
 
@@ -148,6 +171,8 @@ def _raise_for(
     if code == 0:
         return
     text = f"{what}: errcode {code}"
+    if code == MONTH_LIMIT:
+        raise ChannelRateLimited(text, retry_at=next_month(clock.now()), code=USED_UP)
     if code in waits:
         raise ChannelRateLimited(text, retry_at=clock.now() + waits[code], code=str(code))
     if code == BUSY:

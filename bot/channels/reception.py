@@ -4,6 +4,7 @@ Shared by the callback route and by connections that the service opens itself (D
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -17,15 +18,27 @@ log = structlog.get_logger(__name__)
 
 
 class Reception:
-    """Takes messages into the house and remembers what is being routed."""
+    """Takes messages into the house and remembers what is being routed.
 
-    def __init__(self, inbox: Inbox, router: Router) -> None:
+    Args:
+        heard: told channel and account of every message, before it is stored.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        router: Router,
+        *,
+        heard: Callable[[str, str], object] = lambda _channel, _account: None,
+    ) -> None:
         self._inbox = inbox
         self._router = router
+        self._heard = heard
         self._running: dict[int, asyncio.Task[Routed]] = {}
 
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen a message."""
+        self._heard(incoming.channel, incoming.account)
         return await self._inbox.accept(incoming)
 
     async def take(self, incoming: IncomingMessage) -> None:

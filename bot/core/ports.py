@@ -32,14 +32,45 @@ class CallbackAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SentTask:
+    """A part of a notice that the platform took without saying yet whom it reached.
+
+    Args:
+        task_id: asks for its result.
+        people: staff ids it was for.
+    """
+
+    task_id: str
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SendResult:
     """Proof that a platform took a message.
 
     Args:
         receipt: the platform's own id for the sent message, empty where it gives none.
+        tasks: what has still to be asked for; only their results prove anything.
     """
 
     receipt: str = ""
+    tasks: tuple[SentTask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a platform says became of a task.
+
+    Args:
+        delivered: how many it reached, those who have read it included.
+        missed: how many it did not reach, by reason.
+        settled: it knows about everybody.
+    """
+
+    delivered: int
+    read: int
+    missed: Mapping[str, int]
+    settled: bool
 
 
 class Channel(Protocol):
@@ -94,7 +125,7 @@ class Channel(Protocol):
 
 
 class AlertSender(Protocol):
-    """One group webhook that wakes the people on duty. Its text never holds a parent's words."""
+    """One way to wake the people on duty. Its text never holds a parent's words."""
 
     name: str
 
@@ -108,4 +139,16 @@ class AlertSender(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+        ...
+
+
+class Prover(Protocol):
+    """Asks a platform what became of a task; the alert senders whose results have it are these."""
+
+    async def proof(self, task: SentTask) -> Proof:
+        """Ask once.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
         ...

@@ -5,20 +5,25 @@ Registered with the job table by wiring; the payloads hold ids only.
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.errors import ChannelRateLimited
 from bot.core.messages import ReplyTo
 from bot.core.ports import AlertSender, Channel
 from bot.db.models import Contact, Delivery, Message
-from bot.db.models.delivery import ACCEPTED, API, QUEUED, SENDING
+from bot.db.models.delivery import ACCEPTED, ALERT, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
 from bot.jobs.registry import JobRegistry, JobRun
 from bot.pipeline.router import Router
-from bot.services import contacts, deliveries, ladder, live, places, wording
+from bot.pipeline.saving import Saving
+from bot.pipeline.work import Proofs
+from bot.services import alarms, cases, contacts, deliveries, ladder, live, places, wording
 from bot.services.container import Services
+from bot.services.quota import USED_UP
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +37,12 @@ ALERT_TRIES = 12
 
 
 class Deliverer:
-    """Send replies and alerts, climb ladders, and pick up what a crash left behind."""
+    """Send replies and alerts, climb ladders, and pick up what a crash left behind.
+
+    Args:
+        saving: what becomes of replies when a platform's month is nearly used up.
+        proofs: asks whom alerts reached, where the platform does not say at once.
+    """
 
     def __init__(
         self,
@@ -40,11 +50,15 @@ class Deliverer:
         router: Router,
         channels: Mapping[tuple[str, str], Channel],
         senders: Mapping[str, AlertSender],
+        saving: Saving,
+        proofs: Proofs,
     ) -> None:
         self._services = services
         self._router = router
         self._channels = channels
         self._senders = senders
+        self._saving = saving
+        self._proofs = proofs
 
     def register(self, registry: JobRegistry) -> None:
         """Add this class's jobs to the registry."""
@@ -53,6 +67,7 @@ class Deliverer:
         registry.tx("ladder.step", self.climb)
         registry.tx("contact.tell", self.tell)
         registry.tx("upkeep.nightly", self.tidy)
+        self._proofs.register(registry)
 
     async def send_reply(self, job: JobRun) -> Acknowledge | None:
         """Send one delivery through its contact's channel."""
@@ -68,17 +83,28 @@ class Deliverer:
         now = self._services.clock.now()
         if delivery.group is None and not contacts.can_write(contact, now):
             raise Bury("window_closed")
-        to = await self._reply_to(contact, delivery.group, now)
-        result = await channel.send(to, delivery.body, key=delivery.key)
+        to, urgent = await self._reply_to(contact, delivery, now)
+        account, since = (contact.channel, contact.account), delivery.created_at
+        await self._saving.before(account, urgent=urgent, free=bool(to.address), since=since)
+        try:
+            result = await channel.send(to, delivery.body, key=delivery.key)
+        except ChannelRateLimited as error:
+            raise await self._saving.refused(error, account, urgent=urgent, since=since) from None
         return self._receipt(delivery.id, result.receipt)
 
-    async def _reply_to(self, contact: Contact, group: str | None, now: datetime) -> ReplyTo:
+    async def _reply_to(
+        self, contact: Contact, delivery: Delivery, now: datetime
+    ) -> tuple[ReplyTo, bool]:
+        """Return where a reply goes, and whether it is urgent: so is all in an open case."""
+        group = delivery.group
         async with self._services.database.read() as session:
             address, until = await contacts.return_address(session, contact.id, group, now=now)
-        return ReplyTo(contact.external_id, group, address, until)
+            case = await cases.open_case(session, contact.id)
+        urgent = case is not None or delivery.kind in deliveries.URGENT_KINDS
+        return ReplyTo(contact.external_id, group, address, until), urgent
 
     async def send_alert(self, job: JobRun) -> Acknowledge | None:
-        """Post one alert to its group."""
+        """Call the people on duty in one way."""
         found = await self._delivery(job)
         if found is None:
             return None
@@ -86,7 +112,16 @@ class Deliverer:
         sender = self._senders.get(delivery.target)
         if sender is None:
             raise Bury("no such group")
-        result = await sender.send(delivery.body, mention_all=True, key=delivery.key)
+        await self._proofs.check_day(delivery.target)
+        try:
+            result = await sender.send(delivery.body, mention_all=True, key=delivery.key)
+        except ChannelRateLimited as error:
+            if error.code == USED_UP:
+                # Waiting for the next month helps nobody: the case stands on the desk.
+                raise Bury(USED_UP) from None
+            raise
+        if result.tasks:
+            return partial(self._proofs.expect, delivery_id=delivery.id, tasks=result.tasks)
         return self._receipt(delivery.id, result.receipt or "ok")
 
     async def _delivery(self, job: JobRun) -> tuple[Delivery, Contact | None] | None:
@@ -108,13 +143,25 @@ class Deliverer:
 
     async def bury(self, session: AsyncSession, job: JobRun) -> None:
         """Record that a delivery will not arrive, in the transaction that gives its job up."""
+        delivery_id = int(str(job.payload["delivery"]))
+        now = self._services.clock.now()
         await deliveries.gave_up(
             session,
-            int(str(job.payload["delivery"])),
+            delivery_id,
             reason=job.error,
             unreachable=job.error.startswith(UNREACHABLE),
-            now=self._services.clock.now(),
+            now=now,
         )
+        delivery = await session.get_one(Delivery, delivery_id)
+        if delivery.route == ALERT:
+            # A way to call people that does not work is for the operator to mend.
+            await alarms.raise_alarm(
+                session,
+                "quota_exhausted" if job.error == USED_UP else "alert_failed",
+                now=now,
+                subject=delivery.target,
+                policy=self._services.policy,
+            )
 
     async def climb(self, session: AsyncSession, job: JobRun) -> None:
         """Do one planned step of a case's ladder."""

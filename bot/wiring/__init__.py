@@ -5,12 +5,14 @@ Called by `bot.app` (web process), by `xinqing work` (worker process) and by the
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 import httpx2
 import structlog
 
 import knowledge
 from bot.channels.callbacks import Callbacks
+from bot.channels.cards import Cards
 from bot.channels.dingtalk.stream import StreamClient
 from bot.channels.handover import Handover
 from bot.channels.reception import Reception
@@ -30,18 +32,24 @@ from bot.jobs.worker import Worker
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
 from bot.pipeline.router import Router
+from bot.pipeline.saving import Saving
+from bot.pipeline.work import Proofs
 from bot.services.alerts import AlertPolicy, AlertTarget
 from bot.services.answers import Answers
 from bot.services.container import Services
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
+from bot.services.quota import Meter
 from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
 from bot.wiring.channels import (
+    make_budgets,
+    make_cards,
     make_channels,
     make_senders,
     make_streams,
+    provers_of,
 )
 from bot.wiring.simulator import make_simulator
 from handlers import FALLBACK, HANDLERS
@@ -67,6 +75,8 @@ class House:
     router: Router
     reception: Reception
     callbacks: Callbacks
+    cards: Cards
+    meter: Meter
     trouble: Trouble
     streams: dict[str, StreamClient]
     handover: Handover
@@ -83,6 +93,7 @@ class House:
             await channel.close()
         for sender in self.senders.values():
             await sender.close()
+        await self.meter.close()
         await self.services.live.close()
         await self.services.database.close()
 
@@ -94,6 +105,7 @@ def build(
     answers: Answers | None = None,
     screen: Screen | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
+    random: Random | None = None,
 ) -> House:
     """Build a house from settings; nothing is opened yet and the tables are not touched.
 
@@ -101,6 +113,7 @@ def build(
         answers: instead of the packaged handbook and encoder (tests).
         screen: instead of the packaged rules (tests).
         transport: instead of the network, for every call to a platform (tests).
+        random: of the worker's choices and waits (a simulated day).
 
     Raises:
         ConfigInvalid: live mode with unsigned crisis phrases, a broken key ring or account.
@@ -130,9 +143,11 @@ def build(
         answers=answers or make_answers(settings),
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
+        budgets=tuple(make_budgets(settings).values()),
     )
     simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
-    return _assemble(settings, replace(services, simulator=simulator), dingtalk, transport)
+    services = replace(services, simulator=simulator)
+    return _assemble(settings, services, dingtalk, transport, random)
 
 
 def _assemble(
@@ -140,6 +155,7 @@ def _assemble(
     services: Services,
     dingtalk: FakeDingtalk | None,
     transport: httpx2.AsyncBaseTransport | None,
+    random: Random | None,
 ) -> House:
     clock = services.clock
     inbox = Inbox(
@@ -151,13 +167,16 @@ def _assemble(
         _homes(settings),
     )
     router = Router(services, HANDLERS, FALLBACK)
-    reception = Reception(inbox, router)
+    meter = Meter(services.database, clock, services.policy, make_budgets(settings))
+    reception = Reception(inbox, router, heard=meter.heard)
     trouble = Trouble(services)
-    channels = make_channels(settings, services, transport)
-    streams = make_streams(settings, services, channels, reception, trouble)
-    senders = make_senders(settings, clock, transport)
+    cards = make_cards(settings, services, meter)
+    channels = make_channels(settings, services, transport, meter)
+    streams = make_streams(settings, services, channels, reception, trouble, cards)
+    senders = make_senders(settings, clock, transport, channels, meter)
     handover = Handover(services)
-    deliverer = Deliverer(services, router, channels, senders)
+    saving, proofs = Saving(meter, clock), Proofs(services, provers_of(senders))
+    deliverer = Deliverer(services, router, channels, senders, saving, proofs)
     registry = JobRegistry()
     deliverer.register(registry)
     register_forgetting(registry, clock)
@@ -167,6 +186,7 @@ def _assemble(
         slots=settings.worker_slots,
         lease_seconds=settings.lease_seconds,
         clock=clock,
+        random=random,
     )
     return House(
         settings=settings,
@@ -175,6 +195,8 @@ def _assemble(
         router=router,
         reception=reception,
         callbacks=Callbacks(reception, channels, handover, trouble),
+        cards=cards,
+        meter=meter,
         trouble=trouble,
         streams=streams,
         handover=handover,

@@ -1,23 +1,28 @@
 """Channels, Stream connections and alert senders, from settings. Called by `bot.wiring` only."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import httpx2
 
 from bot.channels.alerts import make_alert_sender
+from bot.channels.cards import Cards
+from bot.channels.dingtalk.alerts import CardAlerts, CardCallback, DingAlerts, WorkAlerts
 from bot.channels.dingtalk.channel import DingtalkChannel
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.stream import StreamClient
+from bot.channels.dingtalk.work import WorkNotices
 from bot.channels.http import make_http
 from bot.channels.reception import Reception
 from bot.channels.trouble import Trouble
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
-from bot.config import DingtalkRobot, Mode, Settings, WechatAccount
+from bot.config import WEBHOOKS, AlertChannel, DingtalkRobot, Mode, Settings, WechatAccount
 from bot.core.clock import Clock
 from bot.core.errors import ConfigInvalid
-from bot.core.ports import AlertSender, Channel
+from bot.core.ports import AlertSender, Channel, Prover
 from bot.services.container import Services
+from bot.services.quota import Budget, Meter
 from bot.services.tokens import DatabaseTokens, TokenStore
 
 SIMULATOR = "simulator"
@@ -42,8 +47,18 @@ def address(settings: Settings, value: str, path: str = WECHAT_PATH) -> str:
     return f"http://127.0.0.1:{settings.port}{path}{value.removeprefix(SIMULATOR)}"
 
 
+def make_budgets(settings: Settings) -> dict[tuple[str, str], Budget]:
+    """Return the month's quota of every account that has one."""
+    return {
+        ("dingtalk", name): Budget(
+            robot.scope(name), robot.calls_per_month, robot.messages_per_month
+        )
+        for name, robot in settings.dingtalk.items()
+    }
+
+
 def make_channels(
-    settings: Settings, services: Services, transport: Transport
+    settings: Settings, services: Services, transport: Transport, meter: Meter
 ) -> dict[tuple[str, str], Channel]:
     """Return every account's channel by (channel, account)."""
     tokens = DatabaseTokens(services.database, services.clock)
@@ -53,7 +68,7 @@ def make_channels(
             settings, name, account, tokens, services.clock, transport
         )
     for name, robot in settings.dingtalk.items():
-        client = _dingtalk_client(settings, name, robot, tokens, services.clock, transport)
+        client = _dingtalk_client(settings, name, robot, tokens, services.clock, transport, meter)
         channels["dingtalk", name] = DingtalkChannel(
             name,
             app_key=robot.app_key,
@@ -75,6 +90,7 @@ def make_streams(
     channels: Mapping[tuple[str, str], Channel],
     reception: Reception,
     trouble: Trouble,
+    cards: Cards,
 ) -> dict[str, StreamClient]:
     """Return a Stream connection for every robot that receives that way, by its name."""
     streams: dict[str, StreamClient] = {}
@@ -87,6 +103,7 @@ def make_streams(
             client=channel.client,
             accept=reception.take,
             on_event=reception.accept,
+            on_card=partial(cards.click, name),
             on_trouble=trouble.of("dingtalk", name),
             clock=services.clock,
             robot_names=_names(robot),
@@ -131,6 +148,7 @@ def _dingtalk_client(
     tokens: TokenStore,
     clock: Clock,
     transport: Transport,
+    meter: Meter,
 ) -> DingtalkClient:
     return DingtalkClient(
         name,
@@ -142,6 +160,7 @@ def _dingtalk_client(
         tokens=tokens,
         clock=clock,
         http=make_http(transport),
+        on_call=meter.calls_of(("dingtalk", name)),
     )
 
 
@@ -149,16 +168,72 @@ def _names(robot: DingtalkRobot) -> tuple[str, ...]:
     return (robot.robot_name,) if robot.robot_name else ()
 
 
-def make_senders(settings: Settings, clock: Clock, transport: Transport) -> dict[str, AlertSender]:
-    """Return the groups that wake people, by name."""
-    return {
-        name: make_alert_sender(
-            name,
-            kind=alert.kind,
-            url=address(settings, alert.url.get_secret_value()),
-            secret=alert.secret.get_secret_value(),
-            http=make_http(transport),
-            clock=clock,
+def make_cards(settings: Settings, services: Services, meter: Meter) -> Cards:
+    """Return what answers clicks on cards."""
+    targets = {
+        robot: frozenset(
+            name
+            for name, alert in settings.alert.items()
+            if alert.kind == "dingtalk_card" and alert.robot.lower() == robot
         )
-        for name, alert in settings.alert.items()
+        for robot in settings.dingtalk
     }
+    secrets = {
+        name: robot.card_secret.get_secret_value()
+        for name, robot in settings.dingtalk.items()
+        if robot.card_secret.get_secret_value()
+    }
+    return Cards(services, secrets=secrets, targets=targets, heard=meter.heard)
+
+
+def make_senders(
+    settings: Settings,
+    clock: Clock,
+    transport: Transport,
+    channels: Mapping[tuple[str, str], Channel],
+    meter: Meter,
+) -> dict[str, AlertSender]:
+    """Return the ways to wake people, by name.
+
+    Args:
+        channels: whose clients carry what leaves through a DingTalk robot.
+    """
+    senders: dict[str, AlertSender] = {}
+    for name, alert in settings.alert.items():
+        robot = ("dingtalk", alert.robot.lower())
+        channel = channels.get(robot)
+        if alert.kind in WEBHOOKS:
+            senders[name] = make_alert_sender(
+                name,
+                kind=alert.kind,
+                url=address(settings, alert.url.get_secret_value()),
+                secret=alert.secret.get_secret_value(),
+                http=make_http(transport),
+                clock=clock,
+                on_call=meter.calls_of(robot),
+            )
+        elif isinstance(channel, DingtalkChannel):
+            senders[name] = _robot_sender(settings, name, alert, channel.client)
+        else:
+            raise ConfigInvalid(f"XINQING_ALERT__{name.upper()}__ROBOT: there is no such robot")
+    return senders
+
+
+def _robot_sender(
+    settings: Settings, name: str, alert: AlertChannel, client: DingtalkClient
+) -> AlertSender:
+    robot = settings.dingtalk[alert.robot.lower()]
+    if alert.kind == "dingtalk_work":
+        return WorkAlerts(name, alert.staff_ids, WorkNotices(client, robot.agent_id))
+    if alert.kind == "dingtalk_ding":
+        return DingAlerts(name, alert.staff_ids, client)
+    callback = None
+    if not robot.stream:
+        url = f"{settings.public_url.rstrip('/')}/callbacks/dingtalk/{alert.robot.lower()}/card"
+        callback = CardCallback(url, robot.card_secret.get_secret_value())
+    return CardAlerts(name, client, group=alert.group, template=alert.template, callback=callback)
+
+
+def provers_of(senders: Mapping[str, AlertSender]) -> dict[str, Prover]:
+    """Return the senders whose platform says only afterwards whom they reached."""
+    return {name: sender for name, sender in senders.items() if isinstance(sender, WorkAlerts)}

@@ -21,6 +21,7 @@ from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused,
 from bot.core.ports import SendResult
 
 INSTANCES = "/v1.0/card/instances"
+REGISTER = "/v1.0/card/callbacks/register"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ async def send_card(
     group: str = "",
     person: str = "",
     callback: str = "STREAM",
+    route_key: str = "",
 ) -> SendResult:
     """Create a card and deliver it to a group or, without one, to a person.
 
@@ -97,6 +99,7 @@ async def send_card(
         template: id of the card's template in the console.
         card: our `outTrackId`.
         values: all strings, at most 1 KiB each.
+        route_key: the registered address for clicks, when `callback` is `HTTP`.
 
     Raises:
         ChannelUnavailable, ChannelRateLimited, ChannelRefused
@@ -108,6 +111,8 @@ async def send_card(
         "cardData": {"cardParamMap": dict(values)},
         "userIdType": 1,
     }
+    if route_key:
+        payload["callbackRouteKey"] = route_key
     if group:
         payload |= {
             "openSpaceId": f"dtv1.card//IM_GROUP.{group}",
@@ -122,6 +127,19 @@ async def send_card(
         }
     answer = await client.call("POST", f"{INSTANCES}/createAndDeliver", payload)
     return SendResult(_carrier(answer))
+
+
+async def register(client: DingtalkClient, key: str, *, url: str, secret: str) -> None:
+    """Tell the platform where clicks are posted; the same again changes nothing.
+
+    Raises:
+        ChannelUnavailable, ChannelRateLimited, ChannelRefused
+    """
+    await client.call(
+        "POST",
+        REGISTER,
+        {"callbackRouteKey": key, "callbackUrl": url, "apiSecret": secret, "forceUpdate": True},
+    )
 
 
 async def update_card(client: DingtalkClient, card: str, values: Mapping[str, str]) -> None:

@@ -19,11 +19,12 @@ from bot.core.errors import ChannelError, ChannelRateLimited, ChannelUnavailable
 CHUNK = 100
 SEND = "/topapi/message/corpconversation/asyncsend_v2"
 RESULT = "/topapi/message/corpconversation/getsendresult"
+DUPLICATE = "duplicate"
 FORBIDDEN = {
     "143103": "minute",
     "143104": "minute",
     "143105": "day",
-    "143106": "duplicate",
+    "143106": DUPLICATE,
 }
 
 
