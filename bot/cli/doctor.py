@@ -19,7 +19,7 @@ from bot.core.privacy import mask
 from bot.db.migrate import current_revision, newest_revision
 from bot.db.models import Job, Place
 from bot.db.opening import reachable, unreadable_column
-from bot.services import alarms, roster
+from bot.services import alarms, quota, roster
 from bot.wiring import House, build
 
 OK, WARN, BAD = "正常", "注意", "错误"
@@ -146,7 +146,21 @@ async def _stored(house: House) -> list[tuple[str, str]]:
                 findings.append((OK, f"值班：{place.name} 七天内没有空缺"))
         dead = await session.scalar(select(func.count(Job.id)).where(Job.state == "dead"))
         findings.append((WARN if dead else OK, f"放弃的后台任务：{dead or 0}"))
+        for used in await quota.usage(session, house.services.budgets, now=now):
+            findings.append(_used(used))
         for alarm in await alarms.open_alarms(session):
             when = f"{to_shanghai(alarm.last_at):%m-%d %H:%M}"
             findings.append((WARN, f"告警 {alarm.kind}（{alarm.count} 次，最近 {when}）"))
     return findings
+
+
+def _used(one: quota.Usage) -> tuple[str, str]:
+    name = f"本月额度 {one.scope} {'接口调用' if one.what == 'calls' else '收到的消息'}"
+    if one.refused_at is not None:
+        return BAD, f"{name}：平台 {to_shanghai(one.refused_at):%m-%d %H:%M} 说已用完"
+    if not one.limit:
+        return OK, f"{name}：已用 {one.used}，未设上限"
+    text = f"{name}：已用 {one.used}/{one.limit}（{one.percent}%）"
+    if one.ends_at is not None:
+        text += f"，照现在的速度 {to_shanghai(one.ends_at):%m-%d %H:%M} 用完"
+    return (WARN if one.percent >= 80 or one.ends_at is not None else OK), text

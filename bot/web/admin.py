@@ -1,16 +1,18 @@
-"""What the operator sees: the open alarms, and a button for each that has been seen to."""
+"""What the operator sees: open alarms, a button for each that has been seen to, and quotas."""
 
 from starlette.responses import RedirectResponse, Response
 
-from bot.services import alarms
+from bot.services import alarms, quota
 from bot.web.guard import Call
 
 
 async def alarms_page(call: Call) -> Response:
-    """List what nobody has seen to yet."""
-    async with call.services.database.read() as session:
+    """List what nobody has seen to yet, and how much of the month's quotas is used."""
+    services = call.services
+    async with services.database.read() as session:
         found = await alarms.open_alarms(session)
-    return call.page("admin.html", alarms=found)
+        used = await quota.usage(session, services.budgets, now=services.clock.now())
+    return call.page("admin.html", alarms=found, quotas=used)
 
 
 async def clear_alarm(call: Call) -> Response:
