@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 import bot.db.models  # noqa: F401  # fills the metadata
@@ -83,7 +83,7 @@ def failing(code: str) -> Iterator[None]:
     """Turn what a driver says, which may quote a row, into a refusal."""
     try:
         yield
-    except (DBAPIError, OSError, UnicodeError) as error:
+    except (SQLAlchemyError, OSError, UnicodeError) as error:
         cause = getattr(error, "orig", None) or error
         raise MoveRefused(code, error=type(cause).__name__) from None
 
@@ -169,7 +169,11 @@ def check_alone(connection: Connection) -> None:
     Raises:
         MoveRefused: somebody is (on SQLite the file's lock has already kept everybody out).
     """
-    if connection.dialect.name == POSTGRESQL and connection.scalar(_OTHERS):
+    if connection.dialect.name != POSTGRESQL:
+        return
+    with failing("source_failed"):
+        others = connection.scalar(_OTHERS)
+    if others:
         raise MoveRefused("source_running")
 
 
@@ -211,7 +215,7 @@ def _alone(engine: Engine, side: str) -> Iterator[Connection]:
             connection = engine.connect()
             at_end.callback(_close, connection)
             connection.execute(text("SELECT 1"))
-        except (DBAPIError, ImportError, OSError, UnicodeError) as error:
+        except (SQLAlchemyError, ImportError, OSError, UnicodeError) as error:
             cause = getattr(error, "orig", None) or error
             busy = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
             code = "running" if busy else "unreachable"
@@ -222,7 +226,7 @@ def _alone(engine: Engine, side: str) -> Iterator[Connection]:
 
 def _close(connection: Connection) -> None:
     # A database that has gone has rolled back by itself.
-    with suppress(DBAPIError):
+    with suppress(SQLAlchemyError):
         connection.close()
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from bot.db.move_sides import MoveRefused, failing
 from bot.db.move_values import POSTGRESQL, Field, Fingerprint, Misfit, write
@@ -151,7 +151,7 @@ class TableCopy:
             query = query.where(_after(keys, last))
         try:
             return [tuple(row) for row in connection.execute(query.order_by(*keys).limit(BATCH))]
-        except (DBAPIError, UnicodeError, ValueError):
+        except (SQLAlchemyError, UnicodeError, ValueError):
             with failing(code):
                 self._name_unreadable(connection, last)
             raise MoveRefused(code, error="unreadable") from None

@@ -186,7 +186,7 @@ class Fingerprint:
             {"json": json.loads(value)} if is_json and value is not None else value
             for value, is_json in zip(values, self._json, strict=True)
         ]
-        line = json.dumps(row, sort_keys=True, separators=(",", ":"), default=_tagged).encode()
+        line = _ENCODER.encode(row).encode()
         self._hash.update(line + b"\n")
         self.rows += 1
         return line
@@ -205,3 +205,7 @@ def _tagged(value: Any) -> dict[str, str]:
     if isinstance(value, bytes):
         return {"bytes": value.hex()}
     raise TypeError(type(value).__name__)
+
+
+# Made once: it runs for every row, twice.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_tagged)

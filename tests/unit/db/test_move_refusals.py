@@ -300,6 +300,29 @@ def test_a_target_that_changes_a_row(source: URL, target: URL) -> None:
     assert (refused.code, refused.fields) == ("different", {"table": "job", "id": "2"})
 
 
+@pytest.mark.parametrize("target", ENGINES[1:], indirect=True)
+@pytest.mark.parametrize(
+    ("side", "code"), [("target", "target_failed"), ("source", "source_failed")]
+)
+def test_a_server_that_goes_away(source: URL, target: URL, side: str, code: str) -> None:
+    lost = target if side == "target" else source
+
+    def cut(_table: str, done: int, total: int) -> None:
+        if done >= total // 2:
+            engine = create_engine(lost.set(database="postgres"))
+            with engine.connect() as connection:
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :n"
+                    ),
+                    {"n": lost.database},
+                )
+            engine.dispose()
+
+    assert refusal(source, target, cut).code == code
+    assert take(source, target)
+
+
 # The source ---------------------------------------------------------------------------------------
 
 
