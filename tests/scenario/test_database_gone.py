@@ -15,8 +15,9 @@ import httpx2
 import pytest
 from factories import SCENE
 from house import CALM, DANGER, PARENT, Home, Houses
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
+from wire import Wire
 
 from bot.db.models import Delivery
 from bot.db.models.delivery import ACCEPTED
@@ -25,62 +26,6 @@ from bot.simulator.driver import PreparedCallback
 Logged = Callable[[], str]
 AT_ONCE_SECONDS = 2.0
 PATIENCE_SECONDS = 30.0
-
-
-class Wire:
-    """The way to a database server, which can be cut."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
-        self._server: asyncio.Server | None = None
-        self._ends: set[asyncio.StreamWriter] = set()
-        self._running: set[asyncio.Task[None]] = set()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
-        self.port = 0
-
-    async def mend(self) -> None:
-        """Take connections, at the same port as before."""
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        """Break every connection and refuse new ones."""
-        assert self._server is not None
-        self._server.close()
-        self._flowing.set()
-        for end in self._ends:
-            end.transport.abort()
-        await asyncio.gather(*self._running, return_exceptions=True)
-
-    def stall(self) -> None:
-        """Keep every connection and carry nothing, as a server that stands still."""
-        self._flowing.clear()
-
-    def flow(self) -> None:
-        """Carry what has gathered."""
-        self._flowing.set()
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._address)
-        ends = {writer, back}
-        self._ends |= ends
-        for source, sink in ((reader, back), (there, writer)):
-            task = asyncio.create_task(self._carry(source, sink))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                await self._flowing.wait()
-                sink.write(data)
-                await sink.drain()
-        except OSError:
-            pass
-        finally:
-            sink.transport.abort()
-            self._ends.discard(sink)
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -140,11 +85,9 @@ async def healthy(home: Home) -> None:
 @pytest.fixture
 async def wired(houses: Houses, database_url: str) -> AsyncIterator[tuple[Home, Wire]]:
     """A house whose database can be taken away."""
-    url = make_url(database_url)
-    wire = Wire(str(url.host), url.port or 5432)
+    wire = Wire(database_url)
     await wire.mend()
-    address = url.set(host="127.0.0.1", port=wire.port)
-    home = await houses.make(database_url=address.render_as_string(hide_password=False))
+    home = await houses.make(database_url=wire.url)
     async with running(home):
         yield home, wire
     await wire.cut()

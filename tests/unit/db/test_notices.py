@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from relay import Relay
 from sqlalchemy import text
+from wire import Wire
 
 from bot.db.engine import Database, make_engine
 from bot.db.notices import Notices, Topic, notify
@@ -33,18 +33,18 @@ class Ear:
 
 
 @pytest.fixture
-async def relay(database_url: str) -> AsyncIterator[Relay]:
-    """A relay to the test's database."""
-    made = Relay(database_url)
-    await made.up()
+async def wire(database_url: str) -> AsyncIterator[Wire]:
+    """The way to the test's database."""
+    made = Wire(database_url)
+    await made.mend()
     yield made
-    await made.down()
+    await made.cut()
 
 
 @pytest.fixture
-async def other(relay: Relay) -> AsyncIterator[Database]:
-    """The database as another process has it, through the relay."""
-    made = Database(make_engine(relay.url))
+async def other(wire: Wire) -> AsyncIterator[Database]:
+    """The database as another process has it, over the wire."""
+    made = Database(make_engine(wire.url))
     yield made
     await made.close()
 
@@ -106,20 +106,18 @@ async def _none(database: Database) -> bool:
 
 @ONLY
 async def test_a_broken_connection_is_replaced_and_what_may_have_been_missed_looked_for(
-    database: Database, other: Database, relay: Relay
+    database: Database, other: Database, wire: Wire
 ) -> None:
     ear = Ear()
     other.notices.hear(Topic.JOB, ear.wake)
     await ear.woken()
-    relay.cut()
-    await ear.woken()
-    await relay.down()
+    await wire.cut()
     await tell(database, Topic.JOB)
-    await relay.up()
+    await wire.mend()
     await ear.woken()
     await tell(database, Topic.JOB)
     await ear.woken()
-    assert ear.times == 4
+    assert ear.times == 3
     assert other.notices.listening
 
 

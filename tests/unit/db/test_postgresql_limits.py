@@ -8,6 +8,7 @@ import pytest
 from factories import make_contact
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
+from wire import Wire
 
 from bot.core.clock import FixedClock
 from bot.db.engine import Database, make_engine
@@ -143,3 +144,19 @@ async def test_the_connection_itself_is_watched(database: Database, name: str) -
         parameters = raw.driver_connection.info.get_parameters()
     expected = {"tcp_user_timeout": "4000", "keepalives_idle": "10", "connect_timeout": "3"}
     assert parameters[name] == expected[name]
+
+
+async def test_who_takes_a_connection_that_was_cut_in_the_pool_does_not_notice(
+    database_url: str, ring: object, clock: FixedClock
+) -> None:
+    """A fail-over cuts what lies in the pool."""
+    wire = Wire(database_url)
+    await wire.mend()
+    database = Database(make_engine(wire.url))
+    assert await reachable(database)
+    await wire.cut()
+    await wire.mend()
+    async with database.write() as session:
+        await make_contact(session, now=clock.now())
+    await database.close()
+    await wire.cut()
