@@ -1,6 +1,7 @@
 """The operator's page: open alarms in plain Chinese, and the line on the desk that leads to it."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ from desk_world import Browser, World
 from sqlalchemy import select
 
 import bot
-from bot.db.models import Alarm, AuditEntry
+from bot.db.models import Alarm, AuditEntry, QuotaUse
 from bot.services import alarms
+from bot.services.quota import Budget
 from bot.web.render import labels
 
-RAISED = re.compile(r'(?:raise_alarm\(\s*session,|self\._alarm\()\s*"(\w+)"')
+RAISED = re.compile(r'(?:raise_alarm\(\s*session,|\.alarm\()\s*"(\w+)"')
 
 
 async def _raise(world: World, kind: str, subject: str = "") -> int:
@@ -28,7 +30,7 @@ def test_every_alarm_has_its_chinese_words() -> None:
     sources = Path(bot.__file__).parent.rglob("*.py")
     kinds = {kind for path in sources for kind in RAISED.findall(path.read_text("utf-8"))}
     assert {"rules_invalid", "handler_failed", "callback_unreadable"} <= kinds
-    assert kinds <= set(labels()["alarm"])
+    assert kinds | {"alert_failed"} <= set(labels()["alarm"])
 
 
 async def test_without_an_alarm_the_page_says_so(browser: Browser) -> None:
@@ -72,3 +74,33 @@ async def test_the_desk_of_the_district_leads_to_the_alarms(world: World, browse
         assert 'href="/admin"' not in (await browser("counselor").get(path)).text
     for login, shown in (("admin", True), ("district", True), ("counselor", False), (None, False)):
         assert ('href="/admin"' in (await browser(login).get("/")).text) is shown
+
+
+async def test_the_month_s_quotas_are_shown_with_where_they_end(
+    world: World, browser: Browser
+) -> None:
+    assert "本月平台额度" not in (await browser("admin").get("/admin")).text
+    world.services.budgets = (Budget("dingtalk/school1", 5000, 3000),)
+    async with world.services.database.write() as session:
+        since = world.now - timedelta(days=10)
+        session.add(
+            QuotaUse(
+                scope="dingtalk/school1",
+                month="2026-11",
+                calls=4800,
+                messages=300,
+                since=since,
+                refused_at=world.now,
+            )
+        )
+    page = (await browser("district").get("/admin")).text
+    assert "已用4800，共5000（96%）" in page
+    assert "照现在的速度，11-23 09:40:00用完" in page
+    assert "平台11-22 23:40:00说额度已用完" in page
+    assert "已用300，共3000（10%） · 照现在的速度，够用到月底" in page
+
+
+async def test_without_a_limit_only_the_count_is_shown(world: World, browser: Browser) -> None:
+    world.services.budgets = (Budget("dingtalk/school1", 0, 0),)
+    page = (await browser("admin").get("/admin")).text
+    assert page.count("已用0，未设上限") == 2
