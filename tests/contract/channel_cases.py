@@ -88,7 +88,7 @@ class Way(ABC):
 
     @abstractmethod
     def strange(self, text: str) -> CallbackRequest:
-        """Make a rightly signed call of a kind that nobody knows yet, with words in it."""
+        """Make a rightly signed call of a kind, with words in a field, that nobody knows yet."""
 
     @abstractmethod
     def forged(self, call: CallbackRequest) -> Mapping[str, CallbackRequest]:

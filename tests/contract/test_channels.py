@@ -197,9 +197,10 @@ async def test_an_event_holds_nobodys_words(way: Way) -> None:
 
 @every
 async def test_a_message_holds_no_name(way: Way) -> None:
-    message = await way.arrive(way.call("你好", group=way.group))
-    assert NAME not in repr(message)
-    assert GROUP_NAME not in repr(message)
+    for call in (way.call("你好", group=way.group), way.strange("你好")):
+        message = await way.arrive(call)
+        assert NAME not in repr(message)
+        assert GROUP_NAME not in repr(message)
 
 
 # The answer to a callback -----------------------------------------------------------------------

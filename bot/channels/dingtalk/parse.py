@@ -18,7 +18,7 @@ from bot.core.messages import IncomingMessage, Kind
 from bot.core.privacy import clean
 
 MAX_ID, MAX_SENDER, MAX_EXTRA, MAX_ADDRESS = 200, 128, 512, 2048
-MAX_DEPTH = 8
+MAX_DEPTH = 32
 QUOTA_CODE = "20001"
 GROUP = "2"
 # What stands for the sender of an event that nobody in particular caused.
@@ -36,6 +36,16 @@ KINDS = {
 # Where words may stand in any kind of message, so that all of them are screened.
 WORD_FIELDS = frozenset(
     {"content", "text", "title", "summary", "recognition", "fileName", "chatRecord"}
+)
+# What stands around the words in every kind: ids, times, and names that nothing here may keep.
+ENVELOPE = frozenset(
+    {
+        *("msgId", "msgtype", "createAt", "robotCode", "sessionWebhook", "errorCode"),
+        *("sessionWebhookExpiredTime", "errorMessage", "isAdmin", "isInAtList", "atUsers"),
+        *("conversationId", "conversationType", "conversationTitle", "openThreadId"),
+        *("chatbotCorpId", "chatbotUserId", "senderId", "senderStaffId", "senderUnionId"),
+        *("senderNick", "senderCorpId", "senderPlatform", "robotName"),
+    }
 )
 # Platform field → key of `extra`. Never a name, never words.
 EXTRA_FIELDS = {
@@ -167,8 +177,11 @@ def _content(data: Mapping[str, Any]) -> tuple[Kind, str, str]:
             return kind, text["content"], ""
         kind = Kind.OTHER
     media = _string(body, "downloadCode") or _string(body, "pictureDownloadCode")
-    words = _all_words({"content": content, "text": data.get("text")})
-    return kind, words, media
+    if kind is Kind.OTHER:
+        # A kind that is new may keep its words anywhere.
+        around = {name: value for name, value in data.items() if name not in ENVELOPE}
+        return kind, _all_words(around, anywhere=True), media
+    return kind, _all_words({"content": content, "text": data.get("text")}), media
 
 
 def _rich(fragments: Sequence[Any]) -> tuple[Kind, str, str]:
@@ -186,21 +199,29 @@ def _rich(fragments: Sequence[Any]) -> tuple[Kind, str, str]:
     return kind, text, media
 
 
-def _all_words(value: object, *, named: bool = False, depth: int = 0) -> str:
-    """Collect the strings that stand under a field for words, wherever that is."""
+def _all_words(
+    value: object, *, named: bool = False, anywhere: bool = False, depth: int = 0
+) -> str:
+    """Collect the strings that stand under a field for words, wherever that is.
+
+    Args:
+        named: the value itself stands under such a field.
+        anywhere: take strings under other fields too, where they are no id: Chinese, not ASCII.
+    """
     if isinstance(value, str):
-        return value if named else ""
+        return value if named or (anywhere and not value.isascii()) else ""
     if depth >= MAX_DEPTH:
         return ""
-    parts: list[str] = []
+    parts: list[tuple[object, bool]] = []
     if isinstance(value, Mapping):
-        parts = [
-            _all_words(inner, named=name in WORD_FIELDS, depth=depth + 1)
-            for name, inner in value.items()
-        ]
+        parts = [(inner, name in WORD_FIELDS) for name, inner in value.items()]
     elif isinstance(value, list):
-        parts = [_all_words(inner, named=named, depth=depth + 1) for inner in value]
-    return "\n".join(part for part in parts if part)
+        parts = [(inner, named) for inner in value]
+    found = (
+        _all_words(inner, named=is_named, anywhere=anywhere, depth=depth + 1)
+        for inner, is_named in parts
+    )
+    return "\n".join(words for words in found if words)
 
 
 def _return_address(data: Mapping[str, Any]) -> tuple[str, datetime | None]:

@@ -45,6 +45,7 @@ EVENT_KINDS = {
     "scan": Kind.SCAN,
     "click": Kind.MENU,
 }
+ENVELOPE = frozenset({"ToUserName", "FromUserName", "CreateTime", "MsgType", "MsgId"})
 # What a handler may need beside the words; never words themselves.
 RECEIPT_FIELDS = {
     "MsgID": "receipt",
@@ -260,6 +261,14 @@ def _sent_at(created: str) -> datetime:
 
 def _words(fields: Mapping[str, str], kind: Kind) -> str:
     """Return everything a person may have written, so that all of it is screened."""
+    if kind is Kind.OTHER:
+        # A kind that is new may keep its words in any field; what is ASCII there is an id.
+        found = (
+            value
+            for name, value in fields.items()
+            if name == "Content" or (name not in ENVELOPE and not value.isascii())
+        )
+        return "\n".join(value for value in found if value)
     names = {
         Kind.VOICE: ("Recognition",),
         Kind.LINK: ("Title", "Description"),

@@ -59,7 +59,7 @@ class DingtalkHttp(Way):
         return self._wrap(self._message(person or self.person, text, group=group, at=at), at)
 
     def strange(self, text: str) -> CallbackRequest:
-        deep = {"body": {"parts": [{"text": text}], "style": "bold"}}
+        deep = {"body": {"parts": [{"label": text}], "style": "bold"}}
         fields = {"msgtype": "holographic", "text": None, "content": deep}
         return self._wrap(self._message(self.person, "", fields=fields))
 

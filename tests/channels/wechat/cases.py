@@ -61,7 +61,9 @@ class WechatPlain(Way):
         return _request(self._driver.prepare(person or self.person, text, at=at))
 
     def strange(self, text: str) -> CallbackRequest:
-        return _request(self._driver.prepare_message(self.person, "hologram", {"Content": text}))
+        return _request(
+            self._driver.prepare_message(self.person, "hologram", {"Caption": text, "Id": "1"})
+        )
 
     def forged(self, call: CallbackRequest) -> Mapping[str, CallbackRequest]:
         name = "signature" if self.mode == "plain" else "msg_signature"

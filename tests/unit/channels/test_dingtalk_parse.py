@@ -109,6 +109,23 @@ def test_a_text_in_the_wrong_place_is_still_read() -> None:
     assert (message.kind, message.text) == (Kind.OTHER, "不想活了")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"poll": {"question": "不想活了", "id": "q-1"}},
+        {"content": {"card": [{"label": "不想活了", "url": "https://example.org/a"}]}},
+        {"note": "不想活了"},
+        {"content": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": "不想活了"}}}}}}}}}},
+    ],
+    ids=["a field of its own", "no word's field", "bare", "deep"],
+)
+def test_words_of_a_new_kind_are_found_under_any_name(fields: dict[str, Any]) -> None:
+    """Only fields with known names were read once; a new kind will have new ones."""
+    data = payload("text_group") | {"msgtype": "poll", "text": None} | fields
+    message = parse(data)
+    assert (message.kind, message.text) == (Kind.OTHER, "不想活了")
+
+
 def test_an_id_of_nothing_but_nul_is_no_id() -> None:
     with pytest.raises(CallbackMalformed):
         parse(payload("text") | {"senderStaffId": "\0", "senderId": "\0"})
