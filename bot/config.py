@@ -313,6 +313,12 @@ def _check_alerts(settings: Settings) -> None:
         if alert.kind == "dingtalk_card":
             if not alert.group or not alert.template:
                 raise ConfigInvalid(f"{prefix}GROUP and {prefix}TEMPLATE: a card needs both")
+            posted = robot.card_secret.get_secret_value() and settings.public_url
+            if not robot.stream and not posted:
+                raise ConfigInvalid(
+                    f"XINQING_DINGTALK__{alert.robot.upper()}__CARD_SECRET and XINQING_PUBLIC_URL: "
+                    "without Stream, clicks on a card need both"
+                )
         elif not alert.staff_ids:
             raise ConfigInvalid(f"{prefix}PEOPLE: list the staff ids, with commas between")
         elif alert.kind == "dingtalk_work" and not robot.agent_id:

@@ -49,6 +49,9 @@ class FakeDingtalk:
     Args:
         platform: the memory shared by all fake servers; who "follows" there is of the organisation.
         calls_per_month: the quota of billable calls; None for none.
+
+    `may_ding`: the edition allows DINGs. `late_results`: so many questions for the result of work
+    notifications are answered with nothing yet. `media`: type and bytes by download code.
     """
 
     def __init__(self, platform: FakePlatform, *, calls_per_month: int | None = None) -> None:
@@ -59,6 +62,10 @@ class FakeDingtalk:
         self.groups: set[str] = set()
         self.slowed: set[str] = set()
         self.cards: dict[str, dict[str, Any]] = {}
+        self.card_routes: dict[str, str] = {}
+        self.may_ding = True
+        self.late_results = 0
+        self.media: dict[str, tuple[str, bytes]] = {}
         self.readers: dict[str, list[str]] = {}
         self.tasks: dict[int, _Task] = {}
         self._task_ids = itertools.count(256)
@@ -125,6 +132,8 @@ def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
         "/v1.0/robot/groupMessages/send": _v1(_group_send),
         "/v1.0/robot/groupMessages/query": _v1(_group_query),
         "/v1.0/robot/ding/send": _v1(_ding),
+        "/v1.0/robot/messageFiles/download": _v1(_download),
+        "/v1.0/card/callbacks/register": _v1(_register),
         "/v1.0/card/instances/createAndDeliver": _v1(_card),
         "/topapi/message/corpconversation/asyncsend_v2": _oapi(_work_send),
         "/topapi/message/corpconversation/getsendresult": _oapi(_work_result),
@@ -138,6 +147,7 @@ def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
         routes=[
             *routes,
             Route("/gettoken", _endpoint(state, "/gettoken", _get_token), methods=["GET"]),
+            Route("/media", _endpoint(state, "/media", _media), methods=["GET"], name="media"),
             Route(
                 "/v1.0/card/instances",
                 _endpoint(state, "/v1.0/card/instances", _v1(_update_card)),
@@ -293,6 +303,8 @@ def _group_query(state: FakeDingtalk, _request: Request, payload: dict[str, Any]
 
 def _ding(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
     people = payload.get("receiverUserIdList")
+    if not state.may_ding:
+        return _refused(403, "Forbidden.AccessDenied.DingNotAllowed")
     if not isinstance(people, list) or not 0 < len(people) <= DING_BATCH:
         return _refused(400, "invalidParameter")
     failed = [person for person in people if not state.platform.is_follower(person)]
@@ -305,6 +317,24 @@ def _ding(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Re
             "failedList": dict.fromkeys(failed, "invalid"),
         }
     )
+
+
+def _download(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
+    code = str(payload.get("downloadCode", ""))
+    if code not in state.media or payload.get("robotCode") not in state.robots:
+        return _refused(400, "invalidParameter.downloadCode")
+    address = request.url_for("media").include_query_params(code=code)
+    return JSONResponse({"downloadUrl": str(address)})
+
+
+def _media(state: FakeDingtalk, request: Request, _payload: dict[str, Any]) -> Response:
+    found = state.media.get(request.query_params.get("code", ""))
+    return Response(found[1], media_type=found[0]) if found else Response(status_code=404)
+
+
+def _register(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
+    state.card_routes[str(payload.get("callbackRouteKey"))] = str(payload.get("callbackUrl"))
+    return JSONResponse({"success": True, "result": {}})
 
 
 def _card(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
@@ -344,6 +374,9 @@ def _work_result(state: FakeDingtalk, _request: Request, payload: dict[str, Any]
     task = state.tasks.get(int(payload.get("task_id", 0)))
     if task is None or state.platform.clock.now() - task.sent_at > RESULT_LIFE:
         return _code(40035)
+    if state.late_results > 0:
+        state.late_results -= 1
+        return _code(0, send_result={})
     return _code(
         0,
         send_result={

@@ -228,7 +228,7 @@ def _robot_sender(
     if alert.kind == "dingtalk_ding":
         return DingAlerts(name, alert.staff_ids, client)
     callback = None
-    if not robot.stream:
+    if not robot.stream and robot.card_secret.get_secret_value():
         url = f"{settings.public_url.rstrip('/')}/callbacks/dingtalk/{alert.robot.lower()}/card"
         callback = CardCallback(url, robot.card_secret.get_secret_value())
     return CardAlerts(name, client, group=alert.group, template=alert.template, callback=callback)

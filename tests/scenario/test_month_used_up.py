@@ -247,7 +247,8 @@ async def test_after_a_danger_what_cannot_be_read_goes_to_the_case(staffed: Home
     assert (again.id, again.level) == (case.id, case.level)
     assert "again" in (await staffed.events())[before:]
     text = sent(staffed, PERSON, "dingtalk-session")[-1]
-    assert "已放进值班台" in text
+    assert "120" in text
+    assert "看不了" in text
 
 
 async def test_after_a_closed_danger_what_cannot_be_read_opens_no_case(staffed: Home) -> None:
