@@ -21,6 +21,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 MESSAGES = "/v1.0/im/bot/messages/get"
 CARDS = "/v1.0/card/instances/callback"
 KEPT = 10_000
+# The client takes a connection for dead after 75 seconds without a frame.
+PING_SECONDS = 30.0
 
 
 @dataclass(eq=False)
@@ -32,9 +34,14 @@ class _Connection:
 
 
 class Gateway:
-    """All Stream connections of the fake platform."""
+    """All Stream connections of the fake platform.
 
-    def __init__(self) -> None:
+    Args:
+        ping_seconds: how often each connection is pinged.
+    """
+
+    def __init__(self, *, ping_seconds: float = PING_SECONDS) -> None:
+        self._ping_seconds = ping_seconds
         self.acks: dict[str, dict[str, Any]] = {}
         self.redelivered = 0
         self.opened = 0
@@ -80,8 +87,9 @@ class Gateway:
 
     async def ping(self, app_key: str) -> str:
         """Send a ping; what comes back is in `acks`."""
-        data = {"opaque": secrets.token_hex(8)}
-        return await self.push(app_key, data, topic="ping", kind="SYSTEM")
+        frame = self._ping()
+        await self._deliver(app_key, frame)
+        return str(frame["headers"]["messageId"])
 
     async def say_raw(self, app_key: str, text: str) -> None:
         """Send something that is no frame."""
@@ -138,6 +146,7 @@ class Gateway:
         self._connections.append(connection)
         self.opened += 1
         await self._notify()
+        pings = asyncio.create_task(self._ping_forever(connection))
         try:
             await self._flush(connection)
             while True:
@@ -145,7 +154,13 @@ class Gateway:
         except (WebSocketDisconnect, RuntimeError, ValueError):
             pass
         finally:
+            pings.cancel()
             await self._gone(connection)
+
+    async def _ping_forever(self, connection: _Connection) -> None:
+        while True:
+            await asyncio.sleep(self._ping_seconds)
+            await self._send(connection, self._ping())
 
     async def _acknowledged(self, connection: _Connection, ack: dict[str, Any]) -> None:
         frame_id = str(ack.get("headers", {}).get("messageId", ""))
@@ -190,6 +205,14 @@ class Gateway:
         for frame in frames:
             await self._deliver(connection.app_key, frame)
         await self._notify()
+
+    def _ping(self) -> dict[str, Any]:
+        return {
+            "specVersion": "1.0",
+            "type": "SYSTEM",
+            "headers": {"messageId": f"frame-{next(self._ids)}", "topic": "ping"},
+            "data": json.dumps({"opaque": secrets.token_hex(8)}),
+        }
 
     def _live(self, app_key: str) -> list[_Connection]:
         return [

@@ -15,8 +15,8 @@ from bot.simulator.dingtalk_driver import DingtalkDriver
 from bot.simulator.dingtalk_server import OPEN_PATH, FakeDingtalk
 from bot.simulator.platform import Fault
 
-# So many tries to connect again are refused after a cut: with the client's pauses, 4 to 8 seconds.
-REFUSALS = 3
+# So many tries to connect again are refused after a cut: with the client's pauses, 2 to 7 seconds.
+REFUSALS = 2
 # What DingTalk sends of a voice note that it could not make out, and of a picture.
 KINDS = {
     "voice": {"msgtype": "audio", "content": {"downloadCode": "simulated", "duration": 3000}},
@@ -99,6 +99,10 @@ class DingtalkPhone:
         if self._stream and self.connected:
             self._dingtalk.platform.fail(OPEN_PATH, Fault.DOWN, times=REFUSALS)
             await self._dingtalk.gateway.drop(self._app_key)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._driver.close()
 
     async def _send(self, person: str, group: str, message: dict[str, Any]) -> None:
         self._last[person, group] = message

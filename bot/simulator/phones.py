@@ -35,6 +35,12 @@ class Phones:
         """Yield what people and groups are sent outside a callback's answer, from now on."""
         return self._platform.subscribe(*recipients)
 
+    async def close(self) -> None:
+        """Close every phone's connections."""
+        for phone in (self.wechat, self.dingtalk):
+            if phone is not None:
+                await phone.close()
+
     def alerts(self) -> Sequence[str]:
         """Return the texts that the duty groups received, oldest first."""
         return [sent.text for sent in self._platform.sent if sent.recipient in self._robots]

@@ -33,6 +33,10 @@ class WechatPhone:
             return await _answered(self._driver.speak(parent, None))
         return await _answered(self._driver.show(parent))
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._driver.close()
+
 
 async def _answered(delivery: Awaitable[str | None]) -> str | None:
     try:

@@ -94,6 +94,8 @@ class House:
         for sender in self.senders.values():
             await sender.close()
         await self.meter.close()
+        if self.services.simulator is not None:
+            await self.services.simulator.close()
         await self.services.live.close()
         await self.services.database.close()
 

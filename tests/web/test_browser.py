@@ -1,51 +1,34 @@
 """The desk and the simulator in a real Chromium: live changes, focus, typed words, no violation."""
 
 import asyncio
-import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import uvicorn
 from desk_world import World
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
+from serving import BROWSER_MARKS, launch, serve, unprovoked, watch
 from starlette.applications import Starlette
 
 from bot.services import cases, conversations
 from bot.web.guard import LOGIN_COOKIE
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 Open = Callable[..., Awaitable[Page]]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
-]
+pytestmark = BROWSER_MARKS
 
 
 @pytest.fixture
 async def address(app: Starlette) -> AsyncIterator[str]:
     """The pages behind a real server."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await task
+    async with serve(app) as base:
+        yield base
 
 
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     """A browser without a window."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with launch() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
@@ -62,20 +45,12 @@ async def open_page(world: World, address: str, chromium: Browser) -> AsyncItera
                 [{"name": LOGIN_COOKIE, "value": world.tokens[login], "url": address}]
             )
         page = await context.new_page()
-        page.on(
-            "console",
-            lambda message: (
-                complaints.append(message.text) if message.type in ("error", "warning") else None
-            ),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        watch(page, complaints)
         await page.goto(path)
         return page
 
     yield open_one
-    # The browser logs a refusal that a test provokes; scripts and the policy must be silent.
-    provoked = ("Failed to load resource", "htmx: htmx:sse:error: SSE reconnect failed")
-    assert [text for text in complaints if not text.startswith(provoked)] == []
+    assert unprovoked(complaints) == []
 
 
 async def test_a_new_case_appears_within_a_second_also_in_a_hidden_tab(

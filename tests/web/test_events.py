@@ -2,38 +2,21 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import httpx2
 import pytest
-import uvicorn
 from desk_world import World
+from serving import serve
 from starlette.applications import Starlette
 
 from bot.web.guard import LOGIN_COOKIE
 
 
-@asynccontextmanager
-async def _serve(app: Starlette) -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for it
-            await asyncio.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await task
-
-
 @pytest.fixture
 async def address(app: Starlette) -> AsyncIterator[str]:
-    async with _serve(app) as base:
+    async with serve(app) as base:
         yield base
 
 
@@ -110,7 +93,7 @@ async def test_a_cases_page_hears_of_its_case_only(world: World, address: str) -
 async def test_the_server_stops_although_pages_are_open(world: World, app: Starlette) -> None:
     async with (
         asyncio.timeout(5),
-        _serve(app) as base,
+        serve(app) as base,
         _stream(world, base, "counselor", "/desk/events?after=0"),
     ):
         await world.services.live.close()

@@ -131,7 +131,7 @@
     send: (button) => write('send', { kind: button.dataset.kind }, '[' + button.textContent + ']'),
     exhaust: () => write('exhaust', {}, '[写了一句，但额度用完：钉钉没有把字送来]'),
     again: () => trouble('again', '上一条又推来一次，编号相同。应该没有第二个回答。'),
-    disconnect: () => trouble('disconnect', '平台断开了 Stream，并拒绝随后的三次重连，几秒后恢复。这时写一句试试。'),
+    disconnect: () => trouble('disconnect', '平台断开了 Stream，并拒绝随后的两次重连，几秒后恢复。这时写一句试试。'),
   };
   function choose() {
     const { group, platform, name, about } = here();
