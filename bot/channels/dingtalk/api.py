@@ -62,7 +62,7 @@ class DingtalkApi:
         self.clock = clock
         self._app_key = app_key
         self._app_secret = app_secret
-        self._api = api_base.rstrip("/")
+        self.api_base = api_base.rstrip("/")
         self.oapi_base = oapi_base.rstrip("/")
         self._http = http
         self._on_call = on_call
@@ -108,7 +108,7 @@ class DingtalkApi:
         what = "connections/open"
         status, answer = await self.request(
             "POST",
-            f"{self._api}/v1.0/gateway/connections/open",
+            f"{self.api_base}/v1.0/gateway/connections/open",
             {
                 "clientId": self._app_key,
                 "clientSecret": self._app_secret,
@@ -120,12 +120,37 @@ class DingtalkApi:
         endpoint, ticket = answer.get("endpoint"), answer.get("ticket")
         if status != 200:
             raise errors.sort_word(status, answer, what, self.clock)
-        secure = not self._api.startswith("http://")
+        secure = not self.api_base.startswith("http://")
         if not isinstance(endpoint, str) or not isinstance(ticket, str) or not ticket:
             raise ChannelUnavailable(f"{what}: the answer has no ticket", code=UNKNOWN)
         if not endpoint.startswith("wss://" if secure else ("ws://", "wss://")):
             raise ChannelUnavailable(f"{what}: the endpoint is not secure", code="endpoint")
         return endpoint, ticket
+
+    async def read(self, address: httpx2.URL, what: str, *, limit: int) -> tuple[str, bytes]:
+        """Return type and content of a file; no token is sent there and no redirect followed.
+
+        Raises:
+            ChannelRefused: code `media_size`, or `http…` for what the host does not have.
+            ChannelUnavailable
+        """
+        content = bytearray()
+        try:
+            async with self._http.stream("GET", address) as response:
+                if response.status_code != 200:
+                    code = f"http{response.status_code}"
+                    lasting = response.status_code < 500
+                    raise (ChannelRefused if lasting else ChannelUnavailable)(
+                        f"{what}: {code}", code=code
+                    )
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > limit:
+                        raise ChannelRefused(f"{what}: too large", code="media_size")
+        except httpx2.HTTPError:
+            raise ChannelUnavailable(f"{what}: no answer", code=UNKNOWN) from None
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return kind, bytes(content)
 
     async def close(self) -> None:
         """Close connections."""
@@ -135,7 +160,9 @@ class DingtalkApi:
         self, method: str, path: str, payload: Mapping[str, Any], token: str, what: str
     ) -> tuple[int, dict[str, Any]]:
         self._count(what)
-        return await self.request(method, self._api + path, payload, what, {TOKEN_HEADER: token})
+        return await self.request(
+            method, self.api_base + path, payload, what, {TOKEN_HEADER: token}
+        )
 
     async def _send_old(
         self, path: str, payload: Mapping[str, Any], token: str, what: str
@@ -196,7 +223,7 @@ class DingtalkApi:
         what = "accessToken"
         status, answer = await self.request(
             "POST",
-            f"{self._api}/v1.0/oauth2/accessToken",
+            f"{self.api_base}/v1.0/oauth2/accessToken",
             {"appKey": self._app_key, "appSecret": self._app_secret},
             what,
         )
