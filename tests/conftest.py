@@ -16,7 +16,6 @@ from engines import (
     SqliteFiles,
     check_setting,
     open_databases,
-    postgresql_database,
     sort,
 )
 from factories import NIGHT, SCENE
@@ -96,19 +95,10 @@ def empty_url(engine: Databases, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite database at the newest revision, to be copied."""
-    folder = tmp_path_factory.mktemp("migrated")
-    SqliteFiles(folder)
-    return folder / "migrated.db"
-
-
-@pytest.fixture
-def postgresql_copy() -> Iterator[str]:
-    """The address of a migrated PostgreSQL database, on whatever engine the run is."""
-    with postgresql_database(empty=False) as url:
-        yield url.render_as_string(hide_password=False)
+    """A migrated SQLite file to be copied, whatever the engine: for what moves between two."""
+    return SqliteFiles(tmp_path_factory.mktemp("migrated")).migrated
 
 
 @pytest.fixture

@@ -64,8 +64,8 @@ class SqliteFiles:
     """Databases as copies of one file."""
 
     def __init__(self, folder: Path) -> None:
-        self._migrated = folder / "migrated.db"
-        _bring_up_to_date(f"sqlite+aiosqlite:///{self._migrated}")
+        self.migrated = folder / "migrated.db"
+        _bring_up_to_date(f"sqlite+aiosqlite:///{self.migrated}")
 
     def close(self) -> None:
         """Leave the file to pytest."""
@@ -75,7 +75,7 @@ class SqliteFiles:
         """Make a database of its own; `empty`: without any table."""
         path = folder / ("empty.db" if empty else "xinqing.db")
         if not empty:
-            shutil.copy(self._migrated, path)
+            shutil.copy(self.migrated, path)
         yield f"sqlite+aiosqlite:///{path}"
 
 
@@ -135,17 +135,3 @@ def _bring_up_to_date(url: str) -> None:
         await database.close()
 
     asyncio.run(run())
-
-
-needs_postgresql = pytest.mark.skipif(
-    not POSTGRESQL_URL, reason="XINQING_TEST_POSTGRESQL_URL is not set"
-)
-
-
-@contextmanager
-def postgresql_database(empty: bool = True) -> Iterator[URL]:
-    """Make a PostgreSQL database of its own on whatever engine the run is."""
-    databases = PostgresqlDatabases()
-    with databases.new(Path(), empty=empty) as url:
-        yield make_url(url)
-    databases.close()

@@ -5,7 +5,6 @@ worker. What the channel alone promises is in `test_channels.py`.
 """
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -91,13 +90,12 @@ def _no_waiting() -> Iterator[None]:
 
 @pytest.fixture
 async def stay(
-    request: pytest.FixtureRequest, migrated: Path, tmp_path: Path, ring: KeyRing
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, ring: KeyRing
 ) -> AsyncIterator[Stay]:
     clock = FixedClock(NIGHT)
     way: Way = request.param(clock)
-    shutil.copy(migrated, tmp_path / "xinqing.db")
     house = build(
-        make_settings(tmp_path, **{"alert": {}, **way.settings()}),
+        make_settings(tmp_path, **{"alert": {}, "database_url": database_url, **way.settings()}),
         clock,
         answers=FakeAnswers(),
         screen=ReadyScreen(),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from engines import POSTGRESQL_URL, needs_postgresql
+from engines import POSTGRESQL_URL
 from sqlalchemy import text
 
 from bot.bench.databases import engine_version, own_database, plain_engine
@@ -19,7 +19,7 @@ def test_sqlite_lives_in_the_folder(tmp_path: Path) -> None:
     assert engine_version("sqlite").startswith("SQLite 3.")
 
 
-@needs_postgresql
+@pytest.mark.postgresql(reason="makes and drops databases of a server")
 def test_postgresql_is_made_and_dropped(tmp_path: Path) -> None:
     with own_database(POSTGRESQL_URL, tmp_path) as address:
         with plain_engine(address).connect() as connection:
