@@ -24,6 +24,8 @@ from bot.services import figures
 log = structlog.get_logger(__name__)
 
 MAX_BODY = 1024 * 1024
+# WeChat hangs up after 5 seconds: a database that stands still must not hold callbacks for longer.
+STORE_SECONDS = 4.5
 
 
 class Callbacks:
@@ -94,7 +96,7 @@ class Callbacks:
         self, channel: Channel, callback: CallbackRequest, incoming: IncomingMessage
     ) -> Response:
         try:
-            receipt = await self._reception.accept(incoming)
+            receipt = await self._reception.accept_within(incoming, STORE_SECONDS)
         except Exception as error:
             # Not stored: no acknowledgement, so that the platform sends it again.
             log.error("accept_failed", error=type(error).__name__)

@@ -35,11 +35,29 @@ class Reception:
         self._router = router
         self._heard = heard
         self._running: dict[int, asyncio.Task[Routed]] = {}
+        self._storing: set[asyncio.Task[Receipt]] = set()
 
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen a message."""
         self._heard(incoming.channel, incoming.account)
         return await self._inbox.accept(incoming)
+
+    async def accept_within(self, incoming: IncomingMessage, seconds: float) -> Receipt:
+        """Store and screen a message for somebody who hangs up after a while.
+
+        What is late goes on, since it may just be done: the platform sends the message again and
+        finds it stored, or the sweep routes it.
+
+        Raises:
+            TimeoutError: not stored by then.
+        """
+        task = asyncio.create_task(self.accept(incoming))
+        self._storing.add(task)
+        task.add_done_callback(self._stored)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+        if not done:
+            raise TimeoutError
+        return task.result()
 
     async def take(self, incoming: IncomingMessage) -> None:
         """Store and screen a message; its routing goes on after this returns."""
@@ -62,9 +80,10 @@ class Reception:
         return await wait(self._start(receipt, slot), slot, seconds)
 
     async def finish(self, seconds: float) -> None:
-        """Wait for what is being routed; what is not done by then the sweep routes again."""
-        if self._running:
-            await asyncio.wait(set(self._running.values()), timeout=seconds)
+        """Wait for what is under way; what is not routed by then the sweep routes again."""
+        under_way = {*self._storing, *self._running.values()}
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
 
     def start(self, receipt: Receipt) -> None:
         """Route a stored message for which nobody waits; its replies leave through the API."""
@@ -76,6 +95,12 @@ class Reception:
         self._running[receipt.message_id] = task
         task.add_done_callback(partial(self._finished, receipt.message_id))
         return task
+
+    def _stored(self, task: "asyncio.Task[Receipt]") -> None:
+        self._storing.discard(task)
+        if not task.cancelled():
+            # Whoever waited was told; for who has left it is asked for, so that nothing warns.
+            task.exception()
 
     def _finished(self, message_id: int, task: "asyncio.Task[Routed]") -> None:
         self._running.pop(message_id, None)

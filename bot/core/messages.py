@@ -68,7 +68,7 @@ class IncomingMessage:
     recipient: str = ""
     stale: bool = False
     outside: bool = False
-    return_address: str = ""
+    return_address: str = field(default="", repr=False)
     return_until: datetime | None = None
     extra: dict[str, str] = field(default_factory=dict)
 

@@ -21,13 +21,14 @@ from urllib.parse import urlencode
 
 import structlog
 from websockets.asyncio.client import connect as websockets_connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.frames import CloseCode
 
 from bot.channels.dingtalk import parse
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.frames import Frame, acknowledge, read_frame
 from bot.core.clock import Clock
-from bot.core.errors import CallbackMalformed, ChannelError
+from bot.core.errors import CallbackMalformed, ChannelError, NotFound
 from bot.core.messages import IncomingMessage
 
 log = structlog.get_logger(__name__)
@@ -88,7 +89,7 @@ class StreamClient:
         accept: stores and screens a message; the acknowledgement waits for it.
         on_event: takes event pushes; without it they are acknowledged and dropped.
         on_card: answers card clicks; without it they are not subscribed to.
-        on_trouble: told `malformed` when a frame of the platform can't be read.
+        on_trouble: told `malformed` or `too large` when a frame of the platform can't be read.
         connect, sleep, jitter: tests pass their own.
         silence_seconds: a connection without any frame for so long is taken for dead.
         ack_seconds: what is not stored by then is not acknowledged; the storing goes on.
@@ -246,6 +247,9 @@ class StreamClient:
             return receiving.result()
         except LOST as error:
             log.info("stream_closed", robot=self.account, error=type(error).__name__)
+            if _was_too_large(error):
+                # Not acknowledged, so it comes again and ends the connection again: for a person.
+                self._trouble("too large")
             return None
         finally:
             watching.cancel()
@@ -306,6 +310,10 @@ class StreamClient:
             response = await on_card(parse.load_object(frame.data))
         except CallbackMalformed:
             return acknowledge(frame, code=400, message="malformed")
+        except NotFound:
+            # A second time it will be as unknown as now.
+            log.warning("card_unknown", robot=self.account)
+            return acknowledge(frame, code=404, message="unknown card")
         except Exception as error:
             log.error("card_failed", robot=self.account, error=type(error).__name__)
             return None
@@ -346,6 +354,12 @@ class StreamClient:
         """Return the next wait: doubling to a minute, half of it by chance."""
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures, 10))
         return longest * (0.5 + 0.5 * self._jitter())
+
+
+def _was_too_large(error: BaseException) -> bool:
+    """Say whether this side closed because of a frame over `MAX_FRAME`."""
+    sent = error.sent if isinstance(error, ConnectionClosed) else None
+    return sent is not None and sent.code == CloseCode.MESSAGE_TOO_BIG
 
 
 async def _finish(work: Awaitable[object]) -> None:
