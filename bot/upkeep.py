@@ -88,6 +88,7 @@ async def sweep_forever(house: House) -> None:
     """Pick up again and again what a dead process or a broken connection left behind."""
     while True:
         try:
+            await house.trouble.settle()
             await house.deliverer.sweep()
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)

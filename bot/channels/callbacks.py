@@ -100,6 +100,7 @@ class Callbacks:
         except Exception as error:
             # Not stored: no acknowledgement, so that the platform sends it again.
             log.error("accept_failed", error=type(error).__name__)
+            self._trouble.owe("accept_failed", (channel.name, channel.account))
             return PlainTextResponse("", status_code=503)
         try:
             routed = await self._answer(channel, receipt)

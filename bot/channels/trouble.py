@@ -25,6 +25,7 @@ class Trouble:
         self._services = services
         self._raised: dict[tuple[str, ...], datetime] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._owed: set[tuple[str, tuple[str, str]]] = set()
 
     async def alarm(self, kind: str, account: tuple[str, str]) -> None:
         """Raise an alarm for one account; a database that fails costs the alarm, nothing else.
@@ -47,6 +48,24 @@ class Trouble:
         except Exception as error:
             # The refusal counts; with the database down the log has to do.
             log.error("alarm_failed", alarm=kind, error=type(error).__name__)
+
+    def owe(self, kind: str, account: tuple[str, str]) -> None:
+        """Remember an alarm that can't be written now, because the database fails."""
+        self._owed.add((kind, account))
+
+    async def settle(self) -> None:
+        """Write what is owed; called again and again, what fails stays owed."""
+        services = self._services
+        for kind, account in sorted(self._owed):
+            async with services.database.write() as session:
+                await alarms.raise_alarm(
+                    session,
+                    kind,
+                    now=services.clock.now(),
+                    subject="/".join(account),
+                    policy=services.policy,
+                )
+            self._owed.discard((kind, account))
 
     def of(self, channel: str, account: str) -> Callable[[str], None]:
         """Return what a connection calls, without waiting, when a frame can't be read."""

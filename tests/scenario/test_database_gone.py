@@ -263,6 +263,8 @@ async def test_a_disk_that_is_full(
         assert [message.text for message in await home.messages()][count:] == [long]
         levels = [case.level for case in await home.cases()]
         assert levels == (["3"] if text == DANGER else [])
+        await home.house.trouble.settle()
+        assert await home.alarms() == ["accept_failed"]
         if text == DANGER:
             await told(home, "3级")
         replies = [row for row in await home.rows(Delivery) if row.message_id == count + 1]
