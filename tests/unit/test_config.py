@@ -23,6 +23,7 @@ from bot.db import crypto
 from bot.db.crypto import new_key
 from bot.db.engine import Database, make_engine
 from bot.wiring import build
+from bot.wiring.channels import make_budgets
 
 ACCOUNT = {
     "XINQING_WECHAT__SCHOOL1__APP_ID": "wx0123456789abcdef",
@@ -309,6 +310,64 @@ def test_setup_makes_the_secrets_once_and_nobody_else_may_read_them(
     monkeypatch.setenv("XINQING_SECRET_KEYS", new_key("k3"))
     with pytest.raises(ConfigInvalid, match="XINQING_SECRET_KEYS"):
         CliRunner().invoke(cli.app, ["rotate-keys"], catch_exceptions=False)
+
+
+DINGTALK_ROBOT: dict[str, object] = {
+    "app_key": "k",
+    "app_secret": "s",
+    "robot_code": "r",
+    "agent_id": 7,
+}
+CALL: dict[str, object] = {"kind": "dingtalk_work", "robot": "One", "people": "t1"}
+CARD: dict[str, object] = {"kind": "dingtalk_card", "robot": "one", "group": "g", "template": "t"}
+
+
+@pytest.mark.parametrize(
+    ("alert", "robot", "problem"),
+    [
+        ({"kind": "wecom"}, {}, "XINQING_ALERT__DUTY__URL"),
+        (CALL | {"robot": ""}, {}, "XINQING_ALERT__DUTY__ROBOT"),
+        (CALL | {"robot": "two"}, {}, "XINQING_ALERT__DUTY__ROBOT"),
+        (CALL | {"people": " , "}, {}, "XINQING_ALERT__DUTY__PEOPLE"),
+        (CALL, {"agent_id": 0}, "XINQING_DINGTALK__ONE__AGENT_ID"),
+        (CARD | {"template": ""}, {}, "XINQING_ALERT__DUTY__GROUP"),
+        (CARD, {"stream": False}, "XINQING_DINGTALK__ONE__CARD_SECRET"),
+    ],
+)
+def test_a_call_in_dingtalk_says_what_is_missing(
+    tmp_path: Path, alert: dict[str, object], robot: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(ConfigInvalid, match=problem):
+        load_settings(
+            data_dir=tmp_path,
+            secret_keys=new_key("k1"),
+            alert={"duty": alert},
+            dingtalk={"one": DINGTALK_ROBOT | robot},
+        )
+
+
+def test_listed_people_are_each_called_once(tmp_path: Path) -> None:
+    settings = load_settings(
+        data_dir=tmp_path,
+        secret_keys=new_key("k1"),
+        alert={"duty": CALL | {"people": "t1, t2，t1,"}, "card": CARD},
+        dingtalk={"one": DINGTALK_ROBOT},
+    )
+    assert settings.alert["duty"].staff_ids == ("t1", "t2")
+
+
+def test_robots_of_one_organisation_have_one_quota(tmp_path: Path) -> None:
+    robots = {
+        "one": DINGTALK_ROBOT | {"organisation": "district"},
+        "two": DINGTALK_ROBOT | {"organisation": "district"},
+        "three": DINGTALK_ROBOT,
+    }
+    settings = load_settings(data_dir=tmp_path, secret_keys=new_key("k1"), dingtalk=robots)
+    scopes = {budget.scope for budget in make_budgets(settings).values()}
+    assert scopes == {"dingtalk/district", "dingtalk/three"}
+    robots["two"] |= {"calls_per_month": 9}
+    with pytest.raises(ConfigInvalid, match="XINQING_DINGTALK__TWO__CALLS_PER_MONTH"):
+        load_settings(data_dir=tmp_path, secret_keys=new_key("k1"), dingtalk=robots)
 
 
 def test_nothing_of_this_machine_leaks_into_the_tests() -> None:

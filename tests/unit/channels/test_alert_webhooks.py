@@ -176,6 +176,29 @@ async def test_codes_wrapped_in_88_are_unwrapped(clock: FixedClock) -> None:
     await sender.close()
 
 
+async def test_a_used_up_month_is_told_from_other_limits_and_every_post_is_counted(
+    clock: FixedClock,
+) -> None:
+    http = httpx2.AsyncClient(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"errcode": 90020}))
+    )
+    spent: list[str] = []
+    sender = make_alert_sender(
+        "s",
+        kind="dingtalk",
+        url=DINGTALK_URL,
+        secret="",
+        http=http,
+        clock=clock,
+        on_call=spent.append,
+    )
+    with pytest.raises(ChannelRateLimited) as caught:
+        await sender.send(ALERT, mention_all=False, key="k")
+    assert caught.value.code == "quota"
+    assert spent == ["robot/send"]
+    await sender.close()
+
+
 async def test_the_address_is_never_said(clock: FixedClock) -> None:
     def answer(_request: httpx2.Request) -> httpx2.Response:
         raise httpx2.ConnectError(f"no route to {WECOM_URL}")
