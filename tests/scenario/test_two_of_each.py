@@ -1,7 +1,6 @@
 """`serve` twice and `work` twice on one database, and one worker is killed in the middle."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from itertools import count as numbers
@@ -124,9 +123,7 @@ async def _a_case_of_one_server_shows_at_the_other(crew: Crew) -> None:
     for here, there in ((0, 1), (1, 0)):
         async with crew.desk(here) as heard:
             driver = crew.drivers[there]
-            start = time.monotonic()
             assert await driver.say(f"oDesk{here}", questions().risks[0])
             async with asyncio.timeout(5):
                 while await heard.get() != "case":
                     pass
-            assert time.monotonic() - start < 2.0
