@@ -1,4 +1,4 @@
-"""What a quota that runs out means for the jobs that send: who waits, who goes, who is given up.
+"""What a platform's limits mean for the jobs that send: who waits, who goes, who is given up.
 
 A reply that is not urgent and has no free way waits, outside the lane, so that nothing else waits
 with it; after a day it is given up. An urgent one always goes; if the platform takes none, its job
@@ -14,6 +14,8 @@ from bot.jobs.errors import Bury, Retry
 from bot.services.quota import USED_UP, Account, Meter, Room
 
 LOOK_AGAIN = timedelta(minutes=10)
+# `code` of a limit that is one person's: nobody else has to wait for it.
+SLOWED = "slowed"
 # What nobody has read for a day is better not sent at all.
 HELD_BACK = timedelta(days=1)
 
@@ -43,7 +45,14 @@ class Saving:
     async def refused(
         self, error: ChannelRateLimited, account: Account, *, urgent: bool, since: datetime
     ) -> Exception:
-        """Return what a platform's "not now" comes to; only a used-up quota is changed."""
+        """Return what a platform's "not now" comes to.
+
+        A limit for this one person delays this one reply, and counts as a try, so that an urgent
+        one ends with a call by phone; any other limit pauses the lane, as the job table does it.
+        """
+        if error.code == SLOWED:
+            wait = (error.retry_at - self._clock.now()).total_seconds()
+            return Retry(max(1.0, wait), reason=SLOWED)
         if error.code != USED_UP:
             return error
         await self._meter.refused(account)

@@ -274,3 +274,36 @@ async def test_the_operator_is_told_without_a_word_of_the_parent(staffed: Home) 
     await without_words(staffed)
     await staffed.work()
     assert [text for text in staffed.alerts(DISTRICT_GROUP) if "系统" in text]
+
+
+# Limits of one person -----------------------------------------------------------------------------
+
+
+async def test_who_is_written_to_too_often_keeps_nobody_else_waiting(calm: Home) -> None:
+    calm.dingtalk.slowed.add(PERSON)
+    await queue_notice(calm, "person")
+    await calm.work()
+    assert await notice(calm) == ("queued", "")
+    answer = await calm.robot.say("u002", CALM)
+    assert answer.status_code == 200
+    calm.clock.advance(hours=2)
+    contact = await calm.contact("u002")
+    async with calm.write() as session:
+        reply = Reply("马上", "person", "phrase:x@1")
+        await deliveries.add(session, contact, reply, key="n2", now=calm.clock.now())
+    calm.clock.advance(seconds=1)
+    await calm.work()
+    assert "马上" in sent(calm, "u002", "dingtalk-person")
+    calm.dingtalk.slowed.clear()
+    await calm.wait(minutes=2)
+    assert await notice(calm) == ("accepted", "")
+
+
+async def test_who_stays_slowed_is_given_up_within_minutes(answered: Home) -> None:
+    answered.dingtalk.calls_per_month = None
+    answered.dingtalk.slowed.add(PERSON)
+    await queue_notice(answered, "risk")
+    for _ in range(10):
+        await answered.wait(minutes=1, seconds=1)
+    assert await notice(answered) == ("failed", "slowed")
+    assert (await answered.case()).phone_now
