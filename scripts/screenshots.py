@@ -16,6 +16,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
 # A parent for each width: after the first round the bot is silent towards the first one.
 PARENTS = {"phone": "demo-grandmother", "desktop": "demo-mother"}
+GROUP = "demo-ding-group"
+MEMBERS = {"phone": "demo-ding-father", "desktop": "demo-ding-mother"}
+GROUP_QUESTION = "今天食堂几点开门"
 CHROMIUM_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -98,13 +101,22 @@ class Shots:
     def _simulator(self) -> None:
         page = self._page
         page.goto("/simulator")
-        page.select_option("#parent", PARENTS[self._name])
-        for number, text in enumerate((QUESTION, DANGER), 1):
+        page.select_option("#thread", PARENTS[self._name])
+        self._say(QUESTION, DANGER)
+        self._shot("simulator")
+        page.select_option("#thread", GROUP)
+        page.select_option("#author", MEMBERS[self._name])
+        self._say(GROUP_QUESTION, DANGER)
+        self._shot("group")
+
+    def _say(self, *texts: str) -> None:
+        page = self._page
+        for number, text in enumerate(texts, 1):
             page.fill("#text", text)
             page.press("#text", "Enter")
             page.locator(".bubble.theirs").nth(number - 1).wait_for()
-        page.wait_for_timeout(2500)
-        self._shot("simulator")
+            # The greeting comes a second behind the first answer, alerts every two seconds.
+            page.wait_for_timeout(2500)
 
     def _case(self) -> None:
         page = self._page

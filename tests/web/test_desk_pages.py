@@ -294,3 +294,17 @@ async def test_accepting_is_refused_by_the_service_as_well(world: World) -> None
     async with world.services.database.write() as session:
         with pytest.raises(Conflict):
             await cases.accept(session, case_id=case_id, staff_id=ids[1], now=world.now)
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"), [("wechat", "由服务号发出"), ("dingtalk", "由钉钉机器人发出")]
+)
+async def test_the_counselor_is_told_by_which_way_the_words_leave(
+    browser: Browser, world: World, channel: str, said: str
+) -> None:
+    case_id = await _accepted(browser, world)
+    async with world.services.database.write() as session:
+        contact = await session.get_one(Contact, world.contacts["one"])
+        contact.channel = channel
+    page = (await browser("counselor").get(f"/desk/cases/{case_id}")).text
+    assert said in page
