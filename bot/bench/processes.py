@@ -32,11 +32,12 @@ ACCOUNT = "demo"
 HOST = "127.0.0.1"
 READY_SECONDS = 120.0
 ROBOT = "bench-robot"
+LAST_WORDS = 500
 KEPT = ("XINQING_ENCODER",)
 
 
 class NotStarted(XinqingError):
-    """A process that is to be measured did not come up; its log is in the folder."""
+    """A process that is to be measured did not come up; it says what its log ended with."""
 
 
 class Process:
@@ -81,7 +82,8 @@ class Process:
                     if http.get(f"{url}/ready").status_code == 200:
                         return time.perf_counter() - start
                 time.sleep(0.02)
-        raise NotStarted(f"{self._command[-1]} did not start; see {self._log}")
+        last = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
+        raise NotStarted(f"{self._command[-1]} did not start: {last}")
 
     def memory_mb(self) -> float | None:
         """Return its resident memory with its children's."""

@@ -47,7 +47,8 @@ async def bench_stream(
     ) as stage:
         await asyncio.to_thread(stage.house.start)
         stage.lift_alert_limit()
-        await gateway.wait_connected(stage.house.robot.app_key)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await gateway.wait_connected(stage.house.robot.app_key)
         breaking = asyncio.create_task(_break(stage, gateway, kinds, seconds, rng))
         seen = await send(stage, WAYS[STREAM], plan)
         back = await breaking
