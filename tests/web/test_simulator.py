@@ -21,7 +21,8 @@ from bot.db.crypto import KeyRing
 from bot.db.models import Case, Message, Place
 from bot.wiring import House, build
 
-MOTHER, FATHER, GROUP = "demo-ding-mother", "demo-ding-father", "demo-ding-group"
+MOTHER, FATHER, TEACHER = "demo-ding-mother", "demo-ding-father", "demo-ding-teacher"
+GROUP = "demo-ding-group"
 CRISIS = "陪在孩子身边"
 OPEN = "/v1.0/gateway/connections/open"
 PATIENCE = 15_000
@@ -154,3 +155,12 @@ async def test_beyond_the_quota_the_parent_is_told_to_phone(house: House, page: 
     await expect(page.locator(".bubble.theirs").last).to_contain_text("看不到内容")
     (message,) = await stored(house)
     assert (message.kind, message.text) == ("unreadable", "")
+
+
+async def test_a_teacher_sees_work_notifications(house: House, page: Page) -> None:
+    assert house.platform is not None
+    assert house.platform.is_follower(TEACHER), "reachable before the first word"
+    house.platform.record("dingtalk-work", TEACHER, "个案1等待接手", {})
+    await page.locator("#elsewhere").click()
+    await expect(page.locator("#thread")).to_have_value(TEACHER)
+    await expect(page.locator(".bubble.theirs")).to_have_text("工作通知个案1等待接手")
