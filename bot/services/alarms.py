@@ -15,7 +15,7 @@ from bot.core.messages import Reply
 from bot.db.models import Alarm, Delivery
 from bot.db.models.delivery import ALERT
 from bot.services import audit
-from bot.services.alerts import TIER_RANK, AlertPolicy, post
+from bot.services.alerts import TIER_RANK, AlertPolicy, post, softly
 
 log = structlog.get_logger(__name__)
 
@@ -70,10 +70,9 @@ async def _post(session: AsyncSession, policy: AlertPolicy, kind: str, now: date
     url = f"{policy.desk_url.removesuffix('/desk')}/admin"
     phrase = policy.phrases.get("alert.alarm")
     words = Reply(phrase.format(url=url), "alarm", phrase.source)
-    for target in policy.targets:
-        if TIER_RANK[target.tier] == top:
-            key = f"alarm:{kind}:{int(now.timestamp())}:{target.name}"
-            await post(session, target, words, key=key, prio=POST_PRIO, now=now)
+    for target in softly([one for one in policy.targets if TIER_RANK[one.tier] == top]):
+        key = f"alarm:{kind}:{int(now.timestamp())}:{target.name}"
+        await post(session, target, words, key=key, prio=POST_PRIO, now=now)
 
 
 async def open_alarms(session: AsyncSession) -> list[Alarm]:

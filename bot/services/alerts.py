@@ -25,10 +25,20 @@ TIER_RANK: Mapping[str, int] = {"class": 0, "school": 1, "district": 2}
 
 @dataclass(frozen=True, slots=True)
 class AlertTarget:
-    """One configured group webhook: its name and the tier from which it is called."""
+    """One configured way to call people: its name and the tier from which it is called.
+
+    Args:
+        loud: it rings until somebody looks (a DING), so it is kept for danger.
+    """
 
     name: str
     tier: str
+    loud: bool = False
+
+
+def softly(targets: Sequence[AlertTarget]) -> Sequence[AlertTarget]:
+    """Return the ways that suit what is no danger; the loud ones where there are no others."""
+    return [target for target in targets if not target.loud] or targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ async def raise_handoff(
     """Tell the nearest group once that a parent asks for a person."""
     phrase = policy.phrases.get("alert.handoff")
     reply = Reply(phrase.format(case=case.id, url=policy.desk_url), "alert", phrase.source)
-    for target in policy.called_at(0):
+    for target in softly(policy.called_at(0)):
         key = f"handoff:{case.id}:{target.name}"
         await post(session, target, reply, key=key, prio=PLAIN, now=now, case_id=case.id)
 

@@ -263,5 +263,8 @@ def _homes(settings: Settings) -> dict[tuple[str, str], str]:
 
 def _policy(settings: Settings) -> AlertPolicy:
     base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
-    targets = [AlertTarget(name, alert.tier) for name, alert in settings.alert.items()]
+    targets = [
+        AlertTarget(name, alert.tier, loud=alert.kind == "dingtalk_ding")
+        for name, alert in settings.alert.items()
+    ]
     return AlertPolicy(targets, load_alerts(), f"{base}/desk")

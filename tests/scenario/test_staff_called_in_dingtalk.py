@@ -11,6 +11,7 @@ from house import DANGER, GROUP, PARENT, ROBOT, ROBOT_PATH, Home, Houses
 from bot.channels.dingtalk.cards import sign_card
 from bot.channels.dingtalk.work import SEND
 from bot.db.models import Alarm, CaseEvent, Delivery, Job, WorkTask
+from bot.services import alarms
 
 STAFF = "t001,t002"
 DUTY = "cidDuty=="
@@ -253,6 +254,18 @@ async def test_an_organisation_that_may_not_ding_is_told_and_the_group_is_called
     assert delivery.reason.startswith("ChannelRefused")
     assert "alert_failed:ding" in await alarm_keys(home)
     assert len(calls_for_help(home)) == 1
+
+
+async def test_no_ding_for_what_is_no_danger(houses: Houses) -> None:
+    home = await make(houses, "ding", alert("ding"))
+    await home.say("转人工")
+    async with home.write() as session:
+        await alarms.raise_alarm(
+            session, "rules_invalid", now=home.clock.now(), policy=home.house.services.policy
+        )
+    await home.work()
+    assert len(home.alerts()) == 2
+    assert sent(home, "dingtalk-ding") == []
 
 
 # Cards --------------------------------------------------------------------------------------------
