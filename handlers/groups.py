@@ -31,9 +31,14 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if entry is None:
         found = choices(context, "groups", decision, question_id=message.id, frame="group.choices")
     else:
-        hits = decision.candidates
         found = answer(
-            context, "groups", entry, question_id=message.id, score=decision.score, hits=hits
+            context,
+            "groups",
+            entry,
+            question_id=message.id,
+            score=decision.score,
+            hits=decision.candidates,
+            frame="group.answer",
         )
     # What a number or "more" refers to is remembered for the 1:1 conversation only.
     return dataclasses.replace(found, effects=())

@@ -84,9 +84,18 @@ class Answers:
 
 
 def word_answer(
-    entry: Entry, phrases: PhraseBook, book: HotlineBook, *, region: str = "", link: str = ""
+    entry: Entry,
+    phrases: PhraseBook,
+    book: HotlineBook,
+    *,
+    region: str = "",
+    link: str = "",
+    frame: str = "answer.frame",
 ) -> tuple[str, ...]:
     """Put an entry into messages of at most 2,048 bytes, the first one complete in itself.
+
+    Args:
+        frame: the phrase around the first message.
 
     Returns:
         The first message with the short answer, the steps, the words to say and the red flags;
@@ -105,9 +114,7 @@ def word_answer(
     first, rest = _fill(parts, BYTE_LIMIT - FRAME_RESERVE - len(source.encode()))
     if link:
         first = [*first, Part("", phrases.format("answer.page", link=link))]
-    head = phrases.format(
-        "answer.frame", title=entry.title, body=_join(first), source=source, label=label
-    )
+    head = phrases.format(frame, title=entry.title, body=_join(first), source=source, label=label)
     more: list[str] = []
     while rest:
         body, rest = _fill(rest, BYTE_LIMIT - FRAME_RESERVE)

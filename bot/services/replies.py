@@ -22,12 +22,22 @@ def answer(
     question_id: int,
     score: float,
     hits: Sequence[Hit] = (),
+    frame: str = "answer.frame",
 ) -> Outcome:
-    """Return the outcome that gives an entry."""
+    """Return the outcome that gives an entry.
+
+    Args:
+        frame: the phrase around it.
+    """
     services = context.services
     link = f"{services.public_url}/handbook/{entry.id}" if services.public_url else ""
     parts = word_answer(
-        entry, services.phrases, services.lines.book, region=context.sender.region, link=link
+        entry,
+        services.phrases,
+        services.lines.book,
+        region=context.sender.region,
+        link=link,
+        frame=frame,
     )
     reply = Reply(parts[0], "answer", f"entry:{entry.id}@{entry.version}")
     keep = context.remember(answer_given(entry.id, question_id), ANSWER_VALID)

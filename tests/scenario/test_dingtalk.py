@@ -116,6 +116,7 @@ async def test_an_ordinary_group_question_is_answered_in_the_group(
     await say(staffed, PERSON, f"@心晴 {HOMEWORK}", group=CLASS)
     (answer,) = sent(staffed, CLASS)
     assert "手册T06-01" in answer
+    assert "更多" not in answer.splitlines()[-1]
     (post,) = [one for one in staffed.platform.sent if one.recipient == CLASS]
     assert post.payload["at"]["atUserIds"] == [PERSON]
     assert sent(staffed, PERSON) == []
