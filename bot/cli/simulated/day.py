@@ -239,6 +239,7 @@ class SimulatedDay:
     # The count ----------------------------------------------------------------------------------
 
     def _count(self) -> dict[str, Any]:
+        self._people.note_acknowledged()
         ledger = Ledger.read(plain_engine(self._url), self._keys)
         sent, unheard = list(self.platform.sent), self.platform.unheard
         day = Day(self.seen, ledger, sent, unheard, self._process.unmarked)

@@ -53,6 +53,7 @@ class People:
         self._clock = clock
         self._later = later
         self._kill = kill
+        self._frames: list[tuple[str, Seen]] = []
         self._wechat = WechatDriver("http://house", WECHAT, clock=clock, transport=process.door)
         self._robots = {
             way: DingtalkDriver(
@@ -72,6 +73,12 @@ class People:
         for robot in self._robots.values():
             await robot.close()
 
+    def note_acknowledged(self) -> None:
+        """Note which messages over Stream were acknowledged in the end."""
+        for frame, seen in self._frames:
+            ack = self._dingtalk.gateway.acks.get(frame, {})
+            seen.taken = seen.taken or ack.get("code") == 200
+
     async def write(self, seen: Seen) -> None:
         """Hand a message over for the first time."""
         seen.begun = self._clock.now()
@@ -90,7 +97,8 @@ class People:
         for _ in range(seen.planned.copies):
             seen.tries += 1
             app_key = ROBOTS[STREAM_ROBOT].app_key
-            await self._dingtalk.gateway.push(app_key, message)
+            frame = await self._dingtalk.gateway.push(app_key, message)
+            self._frames.append((frame, seen))
 
     async def _post(self, seen: Seen) -> None:
         """Post once, all copies together; again in five seconds if that was no success."""

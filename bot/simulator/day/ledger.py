@@ -7,6 +7,7 @@ own queries shows. Called by `bot.cli.simulated.day`.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -21,7 +22,7 @@ _MESSAGES = """
 """
 _DELIVERIES = """
     SELECT d.id, d.message_id, d.case_id, d.route, d.kind, d.state, d.receipt, d.reason, d.body,
-      d.group_id, c.channel, c.external_id
+      d.group_id, d.created_at, c.external_id
     FROM delivery d LEFT JOIN contact c ON c.id = d.contact_id ORDER BY d.id
 """
 _CASES = (
@@ -62,6 +63,7 @@ class Delivery:
     words: str
     group: str
     to: str
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +128,11 @@ def _delivery(row: Any, ring: KeyRing) -> Delivery:
         words=ring.decrypt(str(row.body), purpose="delivery.body"),
         group=group,
         to=group or str(row.external_id or ""),
+        made_at=_moment(row.created_at),
     )
+
+
+def _moment(stored: Any) -> datetime:
+    """Return a moment as plain SQL gives it: text in UTC on SQLite, aware on PostgreSQL."""
+    moment = stored if isinstance(stored, datetime) else datetime.fromisoformat(str(stored))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

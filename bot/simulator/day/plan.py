@@ -147,19 +147,25 @@ def make_plan(seed: int, *, messages: int, channel: str) -> Plan:
 
 def _write(count: int, ways: Sequence[Way], rng: Random) -> list[Planned]:
     words, people = Words(rng), max(4, count // MESSAGES_PER_PERSON // len(ways))
+    sizes = _sizes(count, rng)
+    moments = sorted(_moment(rng) for _ in sizes)
     found: list[Planned] = []
-    for moment in sorted(_moment(rng) for _ in range(count)):
-        if len(found) >= count:
-            break
-        way = rng.choice(ways)
-        size = BURST if rng.random() < BURSTS else 1
-        kind = _kind(rng)
+    for moment, size in zip(moments, sizes, strict=True):
+        way, kind = rng.choice(ways), _kind(rng)
         person, group = _person(way, people, kind, rng)
-        for place in range(min(size, count - len(found))):
+        for place in range(size):
             at = moment + place * rng.uniform(0.5, 2.0)
             found.append(_message(len(found), way, person, group, kind, at, words, rng))
             kind = Kind.QUESTION
     return found
+
+
+def _sizes(count: int, rng: Random) -> list[int]:
+    """Say how many messages come in one go, each time; so many in all."""
+    sizes: list[int] = []
+    while (left := count - sum(sizes)) > 0:
+        sizes.append(min(left, BURST if _often(rng, BURSTS) else 1))
+    return sizes
 
 
 def _moment(rng: Random) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from bot.core.clock import Clock
-from bot.simulator.platform import FakePlatform, Fault
+from bot.simulator.platform import FakePlatform, Fault, Sent
 
 WECHAT_PATHS = ("/cgi-bin/message/custom/send", "/cgi-bin/stable_token")
 DINGTALK_PATHS = (
@@ -27,13 +27,13 @@ class DayPlatform(FakePlatform):
 
     Attributes:
         hit: how many calls each kind of fault has hit.
-        unheard: what was taken although the caller never got the answer, by recipient and words.
+        unheard: what was taken although the caller never got the answer.
     """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock, slow_seconds=0)
         self.hit: Counter[str] = Counter()
-        self.unheard: Counter[tuple[str, str]] = Counter()
+        self.unheard: list[Sent] = []
         self._outages: dict[str, Fault] = {}
         self._is_slow = False
 
@@ -61,9 +61,9 @@ class DayPlatform(FakePlatform):
 
     def record(self, kind: str, recipient: str, text: str, payload: dict[str, Any]) -> None:
         """Keep what was sent, and that the caller will not know it."""
-        if self._is_slow:
-            self.unheard[recipient, text] += 1
         super().record(kind, recipient, text, payload)
+        if self._is_slow:
+            self.unheard.append(self.sent[-1])
 
 
 class Network(httpx2.AsyncBaseTransport):

@@ -23,6 +23,8 @@ LATE_SECONDS = (5.0, 60.0)
 TO_PEOPLE = frozenset(
     {"custom", "dingtalk-session", "dingtalk-person", "dingtalk-group", "dingtalk-work"}
 )
+TO_DUTY = frozenset({"wecom", "dingtalk"})
+GIVEN_UP = ("failed", "unreachable")
 CRISIS = "risk"
 # The handler that keeps still while a counselor has the conversation.
 HELD = "held"
@@ -54,14 +56,14 @@ class Day:
     """Everything there is to count.
 
     Args:
-        unheard: what the platform took without the caller learning of it, by recipient and words.
+        unheard: those of `sent` of which the caller never learnt.
         unmarked: ids of replies whose process died before it had noted that they left.
     """
 
     seen: Sequence[Seen]
     ledger: Ledger
     sent: Sequence[Sent]
-    unheard: Counter[tuple[str, str]]
+    unheard: Collection[Sent]
     unmarked: Collection[int]
 
 
@@ -110,7 +112,7 @@ def broken(counts: Mapping[str, Any]) -> dict[str, int]:
         "danger_without_case": counts["danger"]["without_case"],
         "danger_without_alert": counts["danger"]["without_alert"],
         "crisis_in_group": counts["crisis_in_group"],
-        "group_lines_wrong": counts["danger"]["group_lines_not_one"],
+        "group_lines_wrong": counts["danger"]["group_lines_unexplained"],
     }
     return {name: times for name, times in promises.items() if times}
 
@@ -171,7 +173,7 @@ class _Visible:
             if len(moments) > 1:
                 explained += self._is_explained(seen, replies)
             if not moments:
-                known = replies[0].state in ("failed", "unreachable")
+                known = replies[0].state in GIVEN_UP
                 given_up += known
                 lost += not known
             elif seen.begun is not None:
@@ -225,14 +227,24 @@ class _Visible:
             for earlier, later in pairwise(sorted(replies))
         )
 
-    def group_lines(self, seen: Seen) -> int:
-        """Count the lines that a message got in its group."""
+    def group_lines(self, seen: Seen, *, all_: bool = True) -> int:
+        """Count the lines that a message got in its group.
+
+        Args:
+            all_: False leaves out those of which the service could not know, and counts one that
+                was given up and is known as failed.
+        """
         ids = {row.id for row in self._rows.get(seen.planned.number, [])}
-        return sum(
-            len(self._arrivals.get(delivery.id, ()))
+        lines = [
+            delivery
             for delivery in self._day.ledger.deliveries
             if delivery.message in ids and delivery.group
-        )
+        ]
+        arrivals = [one for line in lines for one in self._arrivals.get(line.id, ())]
+        if all_:
+            return len(arrivals)
+        heard = sum(not one.unheard for one in arrivals)
+        return heard or sum(line.state in GIVEN_UP for line in lines)
 
 
 def _first_replies(ledger: Ledger) -> dict[int, Delivery]:
@@ -246,34 +258,36 @@ def _first_replies(ledger: Ledger) -> dict[int, Delivery]:
 def _arrivals(day: Day) -> dict[int, list[Arrival]]:
     """Share out what the platforms were sent among the deliveries that say it.
 
-    A platform sees words only, so equal words to one person go to the deliveries in turn; what is
-    left over was sent twice and goes to the last one.
+    A platform sees words only, so equal words to one person go to the oldest delivery by then that
+    has not surely arrived; where all have, the newest one was sent again.
     """
     same: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
     for delivery in day.ledger.deliveries:
         if delivery.route == "api":
             same[delivery.to, delivery.words].append(delivery)
-    unheard = Counter(day.unheard)
-    turns: Counter[tuple[str, str]] = Counter()
+    unheard = {id(one) for one in day.unheard}
+    arrived: set[int] = set()
     found: defaultdict[int, list[Arrival]] = defaultdict(list)
     for sent in day.sent:
-        key = (sent.recipient, sent.text)
-        if sent.kind not in TO_PEOPLE or key not in same:
+        made = [one for one in same[sent.recipient, sent.text] if one.made_at <= sent.at]
+        if sent.kind not in TO_PEOPLE or not made:
             continue
-        candidates = same[key]
-        delivery = candidates[min(turns[key], len(candidates) - 1)]
-        doubtful = unheard[key] > 0
+        delivery = next((one for one in made if one.id not in arrived), made[-1])
+        doubtful = id(sent) in unheard
         found[delivery.id].append(Arrival(sent.at, doubtful))
-        if doubtful:
-            unheard[key] -= 1  # the same delivery comes again
-        else:
-            turns[key] += 1
+        if not doubtful:
+            arrived.add(delivery.id)
     return found
 
 
 def _dangers(day: Day, rows: Mapping[str, Sequence[Message]], visible: _Visible) -> dict[str, Any]:
     alerts = [delivery for delivery in day.ledger.deliveries if delivery.route == ALERT]
-    arrived = {alert.case for alert in alerts if alert.state == ACCEPTED and alert.receipt}
+    posted = {sent.text for sent in day.sent if sent.kind in TO_DUTY}
+    arrived = {
+        alert.case
+        for alert in alerts
+        if alert.state == ACCEPTED and alert.receipt and alert.words in posted
+    }
     cries = [seen for seen in day.seen if seen.planned.kind is Kind.DANGER]
     stored = [(seen, row) for seen in cries for row in rows.get(seen.planned.number, [])[:1]]
     in_group = [seen for seen, row in stored if seen.planned.group and row.answerable]
@@ -284,6 +298,9 @@ def _dangers(day: Day, rows: Mapping[str, Sequence[Message]], visible: _Visible)
             "without_alert": sum(row.case not in arrived for _, row in stored),
             "in_group": len(in_group),
             "group_lines_not_one": sum(visible.group_lines(seen) != 1 for seen in in_group),
+            "group_lines_unexplained": sum(
+                visible.group_lines(seen, all_=False) != 1 for seen in in_group
+            ),
         },
         "alerts": {
             "stored": len(alerts),
