@@ -60,6 +60,7 @@ class FakeAnswers(Answers):
     Args:
         gate: while it is clear, every search waits; tests set it to let them go on.
         reached: set once a search has begun.
+        begun: how many searches were begun.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class FakeAnswers(Answers):
         self.gate = asyncio.Event()
         self.gate.set()
         self.reached = asyncio.Event()
+        self.begun = 0
 
     async def ask(self, question: str) -> Decision:
         """Decide at once, in this thread, unless the gate is shut."""
         self.reached.set()
+        self.begun += 1
         await self.gate.wait()
         return self.decide(question)
 

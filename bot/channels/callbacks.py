@@ -18,6 +18,7 @@ from bot.channels.trouble import Trouble
 from bot.core.errors import CallbackMalformed, CallbackRejected, CallbackTooLarge
 from bot.core.messages import IncomingMessage, Receipt
 from bot.core.ports import CallbackAnswer, CallbackRequest, Channel
+from bot.db.failures import kind_of
 from bot.pipeline.router import Routed
 from bot.services import figures
 
@@ -99,7 +100,7 @@ class Callbacks:
             receipt = await self._reception.accept_within(incoming, STORE_SECONDS)
         except Exception as error:
             # Not stored: no acknowledgement, so that the platform sends it again.
-            log.error("accept_failed", error=type(error).__name__)
+            log.error("accept_failed", error=kind_of(error))
             self._trouble.owe("accept_failed", (channel.name, channel.account))
             return PlainTextResponse("", status_code=503)
         try:

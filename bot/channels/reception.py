@@ -9,7 +9,9 @@ from functools import partial
 
 import structlog
 
+from bot.core.levels import ESCALATED
 from bot.core.messages import IncomingMessage, Receipt
+from bot.db.failures import kind_of
 from bot.pipeline.inbox import Inbox
 from bot.pipeline.router import Routed, Router
 from bot.pipeline.slot import PassiveSlot, wait
@@ -91,7 +93,11 @@ class Reception:
             self._start(receipt, None)
 
     def _start(self, receipt: Receipt, slot: PassiveSlot | None) -> "asyncio.Task[Routed]":
-        task = asyncio.create_task(self._router.route(receipt.message_id, receipt.contact_id, slot))
+        task = asyncio.create_task(
+            self._router.route(
+                receipt.message_id, receipt.contact_id, slot, urgent=receipt.level in ESCALATED
+            )
+        )
         self._running[receipt.message_id] = task
         task.add_done_callback(partial(self._finished, receipt.message_id))
         return task
@@ -107,4 +113,4 @@ class Reception:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             # Whoever waited may have left by now; the sweep routes the message again.
-            log.error("route_failed", message=message_id, error=type(error).__name__)
+            log.error("route_failed", message=message_id, error=kind_of(error))

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.errors import ChannelRateLimited
 from bot.core.messages import ReplyTo
 from bot.core.ports import AlertSender, Channel
+from bot.db.failures import kind_of
 from bot.db.models import Contact, Delivery, Message
 from bot.db.models.delivery import ACCEPTED, ALERT, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
@@ -204,7 +205,7 @@ class Deliverer:
                 await self._router.route(message_id, contact_id)
             except Exception as error:
                 # One that can't be routed may not hold up the others; it is tried again.
-                log.error("sweep_route_failed", message=message_id, error=type(error).__name__)
+                log.error("sweep_route_failed", message=message_id, error=kind_of(error))
                 continue
             routed += 1
         await self._resend(now)

@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import weakref
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from types import ModuleType
 
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict
 from bot.core.messages import Outcome, Reply
+from bot.db.failures import kind_of
 from bot.db.models import Contact, Message
 from bot.pipeline.slot import PassiveSlot
 from bot.services import alarms, deliveries, figures
@@ -28,10 +30,15 @@ log = structlog.get_logger(__name__)
 
 # Between the replies to one message, so that they arrive in their order.
 GAP = timedelta(seconds=1)
-# How long a message waits for the contact's messages before it; a crisis reply has two seconds.
-TURN_SECONDS = 1.0
 # A search that takes longer hangs: then the fallback answers.
 HANDLER_SECONDS = 15.0
+# How long a message waits for the contact's messages before it: until the one that hangs has given
+# up; a danger, whose reply has two seconds, hardly at all.
+TURN_SECONDS = HANDLER_SECONDS + 1.0
+URGENT_TURN_SECONDS = 1.0
+# Answering costs more than storing. When more comes than can be answered, the rest waits, so that
+# every message is still stored and screened in time; a danger never waits here.
+ROUTES_AT_ONCE = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,23 +70,37 @@ class Router:
         self._services = services
         self._handlers = handlers
         self._fallback = fallback
+        self._gate = asyncio.Semaphore(ROUTES_AT_ONCE)
         self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def route(
-        self, message_id: int, contact_id: int, slot: PassiveSlot | None = None
+        self,
+        message_id: int,
+        contact_id: int,
+        slot: PassiveSlot | None = None,
+        *,
+        urgent: bool = False,
     ) -> Routed:
-        """Handle one stored message and return what may leave as the passive reply."""
+        """Handle one stored message and return what may leave as the passive reply.
+
+        Args:
+            urgent: a danger, which waits for nothing that hangs before it.
+        """
         turn = self._turns.setdefault(contact_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(TURN_SECONDS):
+            async with asyncio.timeout(URGENT_TURN_SECONDS if urgent else TURN_SECONDS):
                 await turn.acquire()
         except TimeoutError:
             # What hangs before it may not keep a cry for help waiting.
-            return await self._route(message_id, slot)
+            return await self._in_turn(message_id, slot, urgent)
         try:
-            return await self._route(message_id, slot)
+            return await self._in_turn(message_id, slot, urgent)
         finally:
             turn.release()
+
+    async def _in_turn(self, message_id: int, slot: PassiveSlot | None, urgent: bool) -> Routed:
+        async with nullcontext() if urgent else self._gate:
+            return await self._route(message_id, slot)
 
     async def _route(self, message_id: int, slot: PassiveSlot | None) -> Routed:
         services = self._services
@@ -114,7 +135,7 @@ class Router:
 
     def _log_failure(self, handler: str, message: StoredMessage, error: Exception) -> None:
         # Ids and the type only: the text of an exception may hold a parent's words.
-        log.error("handler_failed", handler=handler, message=message.id, error=type(error).__name__)
+        log.error("handler_failed", handler=handler, message=message.id, error=kind_of(error))
 
     async def _failed(self, context: Context, message: StoredMessage, name: str) -> Outcome:
         outcome: Outcome = await self._fallback.handle(context, message)

@@ -56,7 +56,7 @@ async def test_the_platforms_retries_get_acknowledgements_and_no_second_answer(
 async def test_a_danger_behind_a_search_that_hangs_is_answered_at_once(
     hurried: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(router, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(router, "URGENT_TURN_SECONDS", 0.0)
     assert await hurried.say(HOMEWORK) == ""
     hurried.house.channels["wechat", ACCOUNT].passive_seconds = 4.5
     assert "120" in await hurried.say(DANGER)
@@ -103,3 +103,33 @@ async def test_a_failure_after_the_time_is_up_is_logged_and_swept(
     await hurried.house.deliverer.sweep()
     await hurried.work()
     assert "手册T06-01" in hurried.sent()[0]
+
+
+async def test_when_more_comes_than_can_be_answered_danger_goes_first(
+    hurried: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ordinary questions wait for a free place; a danger is stored, answered and called at once."""
+    parents = [f"oCrowd{number:02}" for number in range(router.ROUTES_AT_ONCE + 6)]
+    for parent in parents:
+        assert await hurried.say(HOMEWORK, parent=parent) == ""
+    assert len(await hurried.messages()) == len(parents) + 1, "everything is stored meanwhile"
+    assert hurried.answers.begun == router.ROUTES_AT_ONCE
+    hurried.house.channels["wechat", ACCOUNT].passive_seconds = 4.5
+    assert "120" in await hurried.say(DANGER)
+    await finish(hurried)
+    await hurried.work()
+    for parent in parents:
+        assert len([text for text in hurried.sent(parent) if "手册T06-01" in text]) == 1
+
+
+async def test_a_parents_messages_are_answered_in_their_order_however_slow(
+    hurried: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in (HOMEWORK, "谢谢"):
+        assert await hurried.say(text) == ""
+    await finish(hurried)
+    await hurried.wait(seconds=5)
+    handlers = [row.handler for row in await hurried.messages()][-2:]
+    assert handlers == ["questions", "smalltalk"]
+    replies = [row.kind for row in await hurried.deliveries() if row.message_id]
+    assert replies.index("answer") < replies.index("smalltalk")

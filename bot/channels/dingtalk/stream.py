@@ -30,6 +30,7 @@ from bot.channels.dingtalk.frames import Frame, acknowledge, read_frame
 from bot.core.clock import Clock
 from bot.core.errors import CallbackMalformed, ChannelError, NotFound
 from bot.core.messages import IncomingMessage
+from bot.db.failures import kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -335,9 +336,9 @@ class StreamClient:
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._work.discard(task)
-        # The type only: the text of an exception may hold a parent's words.
-        if not task.cancelled() and task.exception() is not None:
-            log.error("stream_work_failed", error=type(task.exception()).__name__)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("stream_work_failed", error=kind_of(error))
 
     def _trouble(self, kind: str) -> None:
         if self._on_trouble is not None:

@@ -37,10 +37,18 @@ class Nobody(Router):
 
     def __init__(self) -> None:
         self.routed: list[int] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def route(
-        self, message_id: int, contact_id: int, slot: PassiveSlot | None = None
+        self,
+        message_id: int,
+        contact_id: int,
+        slot: PassiveSlot | None = None,
+        *,
+        urgent: bool = False,
     ) -> Routed:
+        await self.gate.wait()
         self.routed.append(message_id)
         return Routed(None)
 
