@@ -22,7 +22,7 @@ _MESSAGES = """
 """
 _DELIVERIES = """
     SELECT d.id, d.message_id, d.case_id, d.route, d.kind, d.state, d.receipt, d.reason, d.body,
-      d.group_id, d.created_at, c.external_id
+      d.group_id, d.created_at, d.finished_at, c.external_id
     FROM delivery d LEFT JOIN contact c ON c.id = d.contact_id ORDER BY d.id
 """
 _CASES = (
@@ -50,7 +50,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One reply or alert; `to` is the group, or the person where there is none."""
+    """One reply or alert; `to` is the group, or the person where there is none.
+
+    Args:
+        ended_at: when it was taken or given up; None: neither yet.
+    """
 
     id: int
     message: int | None
@@ -64,6 +68,7 @@ class Delivery:
     group: str
     to: str
     made_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ def _delivery(row: Any, ring: KeyRing) -> Delivery:
         group=group,
         to=group or str(row.external_id or ""),
         made_at=_moment(row.created_at),
+        ended_at=_moment(row.finished_at) if row.finished_at else None,
     )
 
 

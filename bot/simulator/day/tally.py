@@ -258,8 +258,8 @@ def _first_replies(ledger: Ledger) -> dict[int, Delivery]:
 def _arrivals(day: Day) -> dict[int, list[Arrival]]:
     """Share out what the platforms were sent among the deliveries that say it.
 
-    A platform sees words only, so equal words to one person go to the oldest delivery by then that
-    has not surely arrived; where all have, the newest one was sent again.
+    A platform sees words only, so equal words to one person go to the oldest delivery under way
+    that has not surely arrived; where all have, the newest one was sent again.
     """
     same: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
     for delivery in day.ledger.deliveries:
@@ -272,7 +272,8 @@ def _arrivals(day: Day) -> dict[int, list[Arrival]]:
         made = [one for one in same[sent.recipient, sent.text] if one.made_at <= sent.at]
         if sent.kind not in TO_PEOPLE or not made:
             continue
-        delivery = next((one for one in made if one.id not in arrived), made[-1])
+        under_way = [one for one in made if one.ended_at is None or sent.at <= one.ended_at] or made
+        delivery = next((one for one in under_way if one.id not in arrived), under_way[-1])
         doubtful = id(sent) in unheard
         found[delivery.id].append(Arrival(sent.at, doubtful))
         if not doubtful:
