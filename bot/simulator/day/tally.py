@@ -273,7 +273,10 @@ def _arrivals(day: Day) -> dict[int, list[Arrival]]:
         if sent.kind not in TO_PEOPLE or not made:
             continue
         under_way = [one for one in made if one.ended_at is None or sent.at <= one.ended_at] or made
-        delivery = next((one for one in under_way if one.id not in arrived), under_way[-1])
+        left = [one for one in under_way if one.id not in arrived]
+        # The clock stands still meanwhile, so a receipt is noted in the moment of its arrival.
+        noted = [one for one in left if one.ended_at == sent.at]
+        delivery = (noted or left or under_way[-1:])[0]
         doubtful = id(sent) in unheard
         found[delivery.id].append(Arrival(sent.at, doubtful))
         if not doubtful:
