@@ -19,6 +19,7 @@ T = TypeVar("T")
 BEGIN_WRITE = "BEGIN IMMEDIATE"
 _WAITING_SQL = (BEGIN_WRITE, "PRAGMA")
 CHUNK = 64
+JOIN_SECONDS = 1.0
 
 
 class LoopConnection(aiosqlite.Connection):
@@ -82,5 +83,11 @@ async def connect(database: str, **options: Any) -> LoopConnection:
     options["check_same_thread"] = False
     connection = LoopConnection(partial(sqlite3.connect, database, **options), CHUNK)
     connection._thread.daemon = True
-    await connection
+    try:
+        await connection
+    except BaseException:
+        # aiosqlite has told its thread to end and waits for nothing; it must not report to a loop
+        # that is closed by then. Opening a file fails at once, so this doesn't wait either.
+        connection._thread.join(JOIN_SECONDS)
+        raise
     return connection

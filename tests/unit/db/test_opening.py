@@ -1,5 +1,6 @@
 """Opening a database: reached, migrated, readable with the keys; else one setting is named."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,14 @@ async def test_nobody_at_the_address(ring: crypto.KeyRing) -> None:
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path, ring: crypto.KeyRing) -> None:
+    before = set(threading.enumerate())
     path = tmp_path / "xinqing.db"
     path.mkdir()
     database = Database(make_engine(f"sqlite+aiosqlite:///{path}"))
     with pytest.raises(ConfigInvalid, match="XINQING_DATA_DIR"):
         await open_database(database)
     await database.close()
+    assert set(threading.enumerate()) <= before, "a thread would report to a closed loop"
 
 
 @pytest.mark.parametrize(
