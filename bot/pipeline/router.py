@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import ModuleType
 
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict
@@ -181,15 +181,24 @@ class Router:
         return Routed(None, None, outcome)
 
     async def _claim(self, session: AsyncSession, message_id: int, handler: str) -> Contact:
-        contact_id = await session.scalar(
+        # The person's row before the message's, as the inbox does it: in another order the
+        # platform's retry and this transaction could wait for each other (PostgreSQL).
+        found = await session.execute(
+            select(Contact)
+            .join(Message, Message.contact_id == Contact.id)
+            .where(Message.id == message_id)
+            .with_for_update(of=Contact, key_share=True)
+        )
+        contact = found.scalar_one()
+        claimed = await session.scalar(
             update(Message)
             .where(Message.id == message_id, Message.state == "stored")
             .values(state="done", handler=handler)
-            .returning(Message.contact_id)
+            .returning(Message.id)
         )
-        if contact_id is None:
+        if claimed is None:
             raise Conflict(f"message {message_id} was handled by another")
-        return await session.get_one(Contact, contact_id)
+        return contact
 
     async def stored(self, message_id: int) -> Routed:
         """Return the stored passive reply of a message, for the platform's retry of its id."""

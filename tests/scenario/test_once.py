@@ -6,10 +6,13 @@ import pytest
 from factories import incoming
 from fakes import HOMEWORK, FakeAnswers
 from house import DANGER, PARENT, Home, Houses
+from sqlalchemy import text, update
+from sqlalchemy.dialects.postgresql import insert
 from structlog.testing import capture_logs
 
 from bot.core.messages import IncomingMessage
-from bot.db.models import Delivery, Message
+from bot.db.engine import Database
+from bot.db.models import Contact, Delivery, Message
 from bot.pipeline.router import Router
 
 
@@ -74,6 +77,58 @@ async def test_two_processes_and_one_id(houses: Houses) -> None:
     assert len({answer for answer in answers if answer is not None}) == 1
     assert len(await one.messages()) == len(await one.cases()) == 1
     assert len(await one.rows(Delivery, Delivery.kind == "risk")) == 1
+
+
+@pytest.mark.postgresql(reason="SQLite lets one writer in at a time")
+async def test_a_retry_and_the_routing_of_its_message_do_not_lock_each_other_out(
+    staffed: Home,
+) -> None:
+    """Both write the person's row and the message's, so both have to begin with the same one."""
+    house, database = staffed.house, staffed.house.services.database
+    said = incoming(HOMEWORK, at=staffed.clock.now())
+    receipt = await house.inbox.accept(said)
+    again = insert(Message).values(
+        channel=said.channel,
+        account=said.account,
+        platform_id=said.platform_id,
+        contact_id=receipt.contact_id,
+        kind=said.kind.value,
+        text="",
+        media_id="",
+        scene="",
+        sent_at=said.sent_at,
+        received_at=said.sent_at,
+        answerable=True,
+        state="stored",
+        handler="",
+        attempts=0,
+        level="0",
+    )
+    async with database.write() as session:
+        # What the inbox does for a retry that has not seen the first call's commit.
+        await session.execute(update(Contact).values(last_incoming_at=said.sent_at))
+        routing = asyncio.create_task(house.router.route(receipt.message_id, receipt.contact_id))
+        async with asyncio.timeout(10):
+            while not await _waiting(database):  # noqa: ASYNC110  # the server knows, not we
+                await asyncio.sleep(0.01)
+        await session.execute(again.on_conflict_do_nothing())
+    await routing
+    (message,) = await staffed.rows(Message, Message.id == receipt.message_id)
+    assert message.handler == "questions"
+
+
+async def _waiting(database: Database) -> int:
+    """Return how many connections wait for another one's lock."""
+    async with database.read() as session:
+        return (
+            await session.scalar(
+                text(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
+            or 0
+        )
 
 
 async def test_two_first_messages_of_one_person_in_two_processes(houses: Houses) -> None:
