@@ -14,13 +14,11 @@ from typing import Any
 import httpx2
 
 from bot.core.clock import Clock
-from bot.core.errors import ChannelRateLimited, ChannelUnavailable
+from bot.core.errors import NOT_SENT, UNKNOWN, ChannelRateLimited, ChannelUnavailable
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 8.0
 RETRY_AFTER_SECONDS = 60
 MAX_RETRY_AFTER_SECONDS = 86_400
-# `code` of ChannelUnavailable when the call surely did not arrive, and when nobody can know.
-NOT_SENT, UNKNOWN = "not_sent", "unknown"
 
 # httpx2 logs every address at INFO, access token included; httpcore2 logs headers at DEBUG.
 for _name in ("httpx2", "httpcore2"):

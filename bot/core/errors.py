@@ -36,6 +36,10 @@ class CallbackTooLarge(XinqingError):
     phrase_key = "error.too_large"
 
 
+# Codes of a call that never reached the platform, and of one that may have been taken.
+NOT_SENT, UNKNOWN = "not_sent", "unknown"
+
+
 class ChannelError(XinqingError):
     """A platform's API did not take what was sent."""
 

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.errors import ChannelRateLimited
+from bot.core.errors import ChannelRateLimited, ChannelUnavailable
 from bot.core.messages import ReplyTo
 from bot.core.ports import AlertSender, Channel
 from bot.db.failures import kind_of
@@ -19,6 +19,7 @@ from bot.db.models import Contact, Delivery, Message
 from bot.db.models.delivery import ACCEPTED, ALERT, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
 from bot.jobs.registry import JobRegistry, JobRun
+from bot.pipeline.patience import REPLY_TRIES, Patience
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
 from bot.pipeline.work import Proofs
@@ -33,7 +34,6 @@ Acknowledge = Callable[[AsyncSession], Awaitable[None]]
 ORPHANED = timedelta(seconds=20)
 # The person can't be reached this way at all; anything else is a failure of the sending.
 UNREACHABLE = ("window_closed", "ChannelRefused")
-REPLY_TRIES = 8
 ALERT_TRIES = 12
 
 
@@ -41,6 +41,7 @@ class Deliverer:
     """Send replies and alerts, climb ladders, and pick up what a crash left behind.
 
     Args:
+        patience: how often a reply is tried.
         saving: what becomes of replies when a platform's month is nearly used up.
         proofs: asks whom alerts reached, where the platform does not say at once.
     """
@@ -51,6 +52,7 @@ class Deliverer:
         router: Router,
         channels: Mapping[tuple[str, str], Channel],
         senders: Mapping[str, AlertSender],
+        patience: Patience,
         saving: Saving,
         proofs: Proofs,
     ) -> None:
@@ -58,6 +60,7 @@ class Deliverer:
         self._router = router
         self._channels = channels
         self._senders = senders
+        self._patience = patience
         self._saving = saving
         self._proofs = proofs
 
@@ -90,7 +93,10 @@ class Deliverer:
         try:
             result = await channel.send(to, delivery.body, key=delivery.key)
         except ChannelRateLimited as error:
+            await self._patience.limited(error, delivery)
             raise await self._saving.refused(error, account, urgent=urgent, since=since) from None
+        except ChannelUnavailable as error:
+            raise await self._patience.failed(error, delivery) from None
         return self._receipt(delivery.id, result.receipt)
 
     async def _reply_to(
@@ -154,6 +160,9 @@ class Deliverer:
             now=now,
         )
         delivery = await session.get_one(Delivery, delivery_id)
+        if delivery.contact_id and await cases.open_case(session, delivery.contact_id) is None:
+            # No page shows it, so the operator is to know that somebody got no answer.
+            await alarms.raise_alarm(session, "reply_failed", now=now, policy=self._services.policy)
         if delivery.route == ALERT:
             # A way to call people that does not work is for the operator to mend.
             await alarms.raise_alarm(

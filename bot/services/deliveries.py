@@ -139,6 +139,25 @@ async def gave_up(
     await _tell_desk(session, delivery, now)
 
 
+async def held_up(
+    session: AsyncSession, delivery_id: int, *, doubts: int, phone: bool, now: datetime
+) -> None:
+    """Record that a delivery has not got through yet.
+
+    Args:
+        doubts: how often the platform may have taken it without saying so.
+        phone: somebody should phone meanwhile, if there is a case.
+    """
+    delivery = await session.get_one(Delivery, delivery_id)
+    delivery.doubts = doubts
+    if not phone or delivery.contact_id is None:
+        return
+    case = await cases.open_case(session, delivery.contact_id)
+    if case is not None and not case.phone_now:
+        case.phone_now = True
+        await publish(session, "delivery", place_id=case.place_id, case_id=case.id, now=now)
+
+
 async def _tell_desk(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
     case = None
     if delivery.contact_id is not None:

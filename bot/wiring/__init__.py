@@ -31,6 +31,7 @@ from bot.jobs.retention import register_forgetting
 from bot.jobs.worker import Worker
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
+from bot.pipeline.patience import Patience
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
 from bot.pipeline.work import Proofs
@@ -178,7 +179,8 @@ def _assemble(
     senders = make_senders(settings, clock, transport, channels, meter)
     handover = Handover(services)
     saving, proofs = Saving(meter, clock), Proofs(services, provers_of(senders))
-    deliverer = Deliverer(services, router, channels, senders, saving, proofs)
+    patience = Patience(services.database, clock)
+    deliverer = Deliverer(services, router, channels, senders, patience, saving, proofs)
     registry = JobRegistry()
     deliverer.register(registry)
     register_forgetting(registry, clock)

@@ -6,6 +6,7 @@ from house import CALM, DANGER, DISTRICT_GROUP, ROBOT, Home, Houses
 
 from bot.core.messages import Reply
 from bot.db.models import Alarm, Delivery, Message, QuotaUse
+from bot.pipeline.patience import REPLY_TRIES
 from bot.services import cases, deliveries
 
 PERSON = "u001"
@@ -303,7 +304,7 @@ async def test_who_stays_slowed_is_given_up_within_minutes(answered: Home) -> No
     answered.dingtalk.calls_per_month = None
     answered.dingtalk.slowed.add(PERSON)
     await queue_notice(answered, "risk")
-    for _ in range(10):
+    for _ in range(REPLY_TRIES):
         await answered.wait(minutes=1, seconds=1)
     assert await notice(answered) == ("failed", "slowed")
     assert (await answered.case()).phone_now

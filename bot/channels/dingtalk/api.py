@@ -18,10 +18,10 @@ import httpx2
 import stamina
 
 from bot.channels.dingtalk import errors
-from bot.channels.http import NOT_SENT, UNKNOWN, error_code
+from bot.channels.http import error_code
 from bot.channels.tokens import TokenKeeper
 from bot.core.clock import Clock
-from bot.core.errors import ChannelError, ChannelRefused, ChannelUnavailable
+from bot.core.errors import NOT_SENT, UNKNOWN, ChannelError, ChannelRefused, ChannelUnavailable
 from bot.services.tokens import SharedToken, TokenStore
 
 TOKEN_HEADER = "x-acs-dingtalk-access-token"

@@ -16,8 +16,13 @@ from typing import Any
 
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.parse import load_object
-from bot.channels.http import UNKNOWN
-from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ChannelUnavailable
+from bot.core.errors import (
+    UNKNOWN,
+    CallbackMalformed,
+    CallbackRejected,
+    ChannelRefused,
+    ChannelUnavailable,
+)
 from bot.core.ports import SendResult
 
 INSTANCES = "/v1.0/card/instances"

@@ -16,10 +16,16 @@ import httpx2
 
 from bot.channels.dingtalk import errors
 from bot.channels.dingtalk.api import DingtalkApi
-from bot.channels.http import UNKNOWN, error_code
+from bot.channels.http import error_code
 from bot.channels.xml import fit
 from bot.core.clock import epoch_ms
-from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
+from bot.core.errors import (
+    UNKNOWN,
+    ChannelError,
+    ChannelRateLimited,
+    ChannelRefused,
+    ChannelUnavailable,
+)
 from bot.core.ports import SendResult
 
 CHUNK = 20

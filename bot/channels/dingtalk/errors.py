@@ -11,9 +11,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from bot.channels.http import UNKNOWN
 from bot.core.clock import Clock
-from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
+from bot.core.errors import (
+    UNKNOWN,
+    ChannelError,
+    ChannelRateLimited,
+    ChannelRefused,
+    ChannelUnavailable,
+)
 from bot.services.quota import USED_UP
 from bot.services.quota import next_month as next_month
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from bot.channels.dingtalk.client import DingtalkClient
-from bot.channels.http import UNKNOWN
-from bot.core.errors import ChannelRefused, ChannelUnavailable
+from bot.core.errors import UNKNOWN, ChannelRefused, ChannelUnavailable
 
 DOWNLOAD = "/v1.0/robot/messageFiles/download"
 MAX_BYTES = 10 * 1024 * 1024

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.channels.dingtalk.client import DingtalkClient
-from bot.channels.http import UNKNOWN
-from bot.core.errors import ChannelError, ChannelRateLimited, ChannelUnavailable
+from bot.core.errors import UNKNOWN, ChannelError, ChannelRateLimited, ChannelUnavailable
 
 CHUNK = 100
 SEND = "/topapi/message/corpconversation/asyncsend_v2"

@@ -14,11 +14,17 @@ from typing import Any
 import httpx2
 import stamina
 
-from bot.channels.http import UNKNOWN, error_code, post_json
+from bot.channels.http import error_code, post_json
 from bot.channels.tokens import TokenKeeper
 from bot.channels.xml import fit
 from bot.core.clock import Clock, to_shanghai
-from bot.core.errors import ChannelError, ChannelRateLimited, ChannelRefused, ChannelUnavailable
+from bot.core.errors import (
+    UNKNOWN,
+    ChannelError,
+    ChannelRateLimited,
+    ChannelRefused,
+    ChannelUnavailable,
+)
 from bot.core.ports import SendResult
 from bot.services.tokens import SharedToken, TokenStore
 

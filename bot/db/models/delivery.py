@@ -24,7 +24,8 @@ class Delivery(Base):
 
     `route` is `passive` (in the callback's answer), `api` (the channel's own interface) or `alert`
     (a group webhook, `target` names it; its body never holds a parent's words). `group` is the
-    platform's conversation for a reply in a parents' group; None: 1:1.
+    platform's conversation for a reply in a parents' group; None: 1:1. `doubts` counts the calls
+    that the platform may have taken without saying so.
     """
 
     __tablename__ = "delivery"
@@ -51,6 +52,7 @@ class Delivery(Base):
     body: Mapped[str] = mapped_column(EncryptedText("delivery.body"))
     state: Mapped[str] = mapped_column(String(16), default=QUEUED)
     reason: Mapped[str] = mapped_column(String(64), default="")
+    doubts: Mapped[int] = mapped_column(default=0)
     receipt: Mapped[str] = mapped_column(String(128), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -17,10 +17,10 @@ from house import APP_ID, APP_SECRET, GROUP, PARENT, Home
 from starlette.types import ASGIApp
 
 from bot.channels.alerts import make_alert_sender
-from bot.channels.http import UNKNOWN, make_http
+from bot.channels.http import make_http
 from bot.channels.wechat.client import WechatClient
 from bot.core.clock import FixedClock
-from bot.core.errors import ChannelError, ChannelUnavailable
+from bot.core.errors import UNKNOWN, ChannelError, ChannelUnavailable
 from bot.services.tokens import MemoryTokens
 from bot.simulator.dingtalk_driver import DingtalkDriver
 from bot.simulator.faults import SkewedClock
