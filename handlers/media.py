@@ -29,6 +29,9 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return None
     if message.text and message.kind not in WORDLESS:
         return None
+    if message.kind is Kind.UNREADABLE:
+        # Its words never came: no counselor can see them either.
+        return context.outcome("media", key)
     danger = context.danger
     if danger.case_id is not None and rank(danger.case_level) >= rank("2"):
         shown = danger.duty or danger.case_accepted

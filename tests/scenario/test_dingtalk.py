@@ -172,6 +172,18 @@ async def test_a_message_without_words_after_a_danger_is_shown_to_a_person(
     assert (await staffed.events())[-1] == "again"
 
 
+async def test_after_a_danger_nobody_says_that_words_can_be_seen_which_never_came(
+    staffed: Home, robot: DingtalkDriver
+) -> None:
+    await say(staffed, PERSON, DANGER)
+    await robot.post(robot.wrap(robot.exhausted(PERSON)))
+    await settle(staffed)
+    said = sent(staffed, PERSON)[-1]
+    assert "能看到" not in said
+    assert "平台这次没有把你写的话交给我们" in said
+    assert "120" in said
+
+
 async def test_two_people_in_one_group_are_two_contacts(
     staffed: Home, robot: DingtalkDriver
 ) -> None:
