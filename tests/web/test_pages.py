@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from bot.core.crisis import FAMILIES, SPEAKERS
 from bot.core.levels import LEVELS
+from bot.core.messages import Kind
 from bot.db.models.staff import ROLES
 from bot.services.cases import CLOSE_REASONS
 from bot.web.headers import CSP, HEADERS, STATIC
@@ -226,6 +227,7 @@ async def test_the_simulators_page_names_people_and_sentences(browser: Browser) 
         ("role", ROLES),
         ("delivery", ("queued", "sending", "accepted", "failed", "unreachable")),
         ("state", ("open", "accepted", "closed")),
+        ("kind", tuple(kind.value for kind in Kind)),
     ],
 )
 def test_no_code_is_shown_to_a_counselor_in_english(group: str, codes: tuple[str, ...]) -> None:
