@@ -6,7 +6,7 @@ before, by `handlers.risk`.
 
 import dataclasses
 
-from bot.core.commands import spoken
+from bot.core.commands import is_command, spoken
 from bot.core.messages import Kind, Outcome
 from bot.services.group import invite, neutral_line
 from bot.services.handling import Context, StoredMessage
@@ -20,7 +20,8 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if message.kind is Kind.UNREADABLE:
         return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})
     answers = context.services.answers
-    if not message.text.strip() or not spoken(message.kind) or answers.smalltalk(message.text):
+    no_question = is_command(message.text) or answers.smalltalk(message.text)
+    if not message.text.strip() or not spoken(message.kind) or no_question:
         return context.outcome("groups", "group.hello", invite=invite(context, message))
     decision = await answers.ask(message.text)
     if answers.is_private(decision):

@@ -47,6 +47,14 @@ def means(command: str, text: str) -> bool:
     return bare(text) in _tables()["commands"][command]
 
 
+def is_command(text: str) -> bool:
+    """Say whether a whole message is any of the commands, numbered ones included."""
+    tables = _tables()
+    return any(means(name, text) for name in tables["commands"]) or (
+        numbered(tables["numbered"], text) is not None
+    )
+
+
 def numbered(commands: Iterable[str], text: str) -> tuple[str, int] | None:
     """Return the command and the item's number of a message such as 「同意1」."""
     match = _NUMBER.fullmatch(bare(text))

@@ -7,7 +7,7 @@ from factories import SCENE
 from fakes import HOMEWORK
 from house import CALM, DANGER, ROBOT, Home, Houses, make_settings
 
-from bot.db.models import Contact, Delivery, Message
+from bot.db.models import Contact, Delivery, GapTicket, Message
 from bot.simulator.dingtalk_driver import DingtalkDriver
 
 PERSON, OTHER, FOREIGN = "u001", "u002", "$:LWCP_v1:$s1"
@@ -125,14 +125,16 @@ async def test_an_ordinary_group_question_is_answered_in_the_group(
     assert contact.pending is None
 
 
-@pytest.mark.parametrize("text", ["你好", "转人工", "1", "👍"])
+@pytest.mark.parametrize("text", ["你好", "转人工", "停止", "删除", "同意1", "更多", "1", "👍"])
 async def test_in_a_group_commands_and_small_talk_lead_to_one_to_one(
     staffed: Home, robot: DingtalkDriver, text: str
 ) -> None:
     await say(staffed, PERSON, f"@心晴 {text}", group=CLASS)
     (line,) = sent(staffed, CLASS)
-    assert "单独" in line or "点开我的头像" in line
+    assert "点开我的头像" in line
+    assert "已经记下来" not in line
     assert await staffed.cases() == []
+    assert await staffed.rows(GapTicket) == []
 
 
 async def test_the_same_message_again_is_answered_once(
