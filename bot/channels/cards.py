@@ -20,6 +20,7 @@ from starlette.routing import Route
 from bot.channels.dingtalk import parse
 from bot.channels.dingtalk.cards import check_card, click_answer, read_click
 from bot.core.errors import CallbackMalformed, CallbackRejected
+from bot.db.failures import kind_of
 from bot.db.models import Delivery
 from bot.db.models.delivery import ALERT
 from bot.services import figures
@@ -60,10 +61,13 @@ class Cards:
         return [Route(path, self.receive, methods=["POST"], name="cards")]
 
     async def click(self, robot: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the answer to one click.
+        """Return the answer to one click: nothing for a card that is not ours.
+
+        That is acknowledged too: sent again it would be as unknown, and the log names its id.
 
         Raises:
             CallbackMalformed: it is no click.
+            SQLAlchemyError, OSError: the database could not be asked whether the card is ours.
         """
         self._heard(CHANNEL, robot)
         click = read_click(data)
@@ -89,6 +93,10 @@ class Cards:
             figures.REFUSED.labels(str(error.status)).inc()
             log.warning("card_refused", robot=robot, status=error.status, reason=str(error))
             return PlainTextResponse("", status_code=error.status)
+        except Exception as error:
+            # Most likely the database; the person may click again.
+            log.error("card_failed", robot=robot, error=kind_of(error))
+            return PlainTextResponse("", status_code=503)
         return JSONResponse(dict(answer))
 
     async def _is_ours(self, robot: str, card: str) -> bool:

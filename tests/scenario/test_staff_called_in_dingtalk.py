@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from factories import SCENE
 from house import DANGER, GROUP, PARENT, ROBOT, ROBOT_PATH, Home, Houses
+from sqlalchemy import event
 
 from bot.channels.dingtalk.cards import sign_card
 from bot.channels.dingtalk.work import SEND
@@ -305,6 +306,8 @@ async def test_a_foreign_card_is_answered_with_nothing(
     home = await make(houses, "card", card_alert())
     if card:
         assert await home.house.cards.click(ROBOT, click(card)) == {}
+        assert "card_unknown" in logged()
+        assert (card in logged()) is card.isascii()
     answer = await post(home, click(card), CARD_SECRET)
     assert answer.status_code == 404
     assert "孩子" not in logged()
@@ -348,6 +351,32 @@ async def test_clicks_over_http_are_checked_and_registered_once(houses: Houses) 
 async def test_without_a_secret_no_click_is_taken_over_http(houses: Houses) -> None:
     home = await make(houses, "card", card_alert())
     assert (await post(home, click("x"), "")).status_code == 404
+
+
+async def test_a_click_while_the_database_is_gone_may_be_tried_again(
+    houses: Houses, logged: Any
+) -> None:
+    home = await make(
+        houses, "card", card_alert(), card_secret=CARD_SECRET, public_url="http://us.example"
+    )
+    await home.say(DANGER)
+    await home.work()
+    card = next(iter(home.dingtalk.cards))
+    engine = home.house.services.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", _gone)
+    try:
+        answer = await post(home, click(card), CARD_SECRET)
+    finally:
+        event.remove(engine, "before_cursor_execute", _gone)
+    assert (answer.status_code, answer.text) == (503, "")
+    assert "card_failed" in logged()
+    assert "ConnectionResetError" in logged()
+    assert "孩子" not in logged()
+    assert (await post(home, click(card), CARD_SECRET)).status_code == 200
+
+
+def _gone(*_statement: object) -> None:
+    raise ConnectionResetError("孩子的名字")
 
 
 async def test_jobs_that_ask_hold_ids_only(houses: Houses) -> None:

@@ -28,7 +28,7 @@ from bot.channels.dingtalk import parse
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.frames import Frame, acknowledge, read_frame
 from bot.core.clock import Clock
-from bot.core.errors import CallbackMalformed, ChannelError, NotFound
+from bot.core.errors import CallbackMalformed, ChannelError
 from bot.core.messages import IncomingMessage
 from bot.db.failures import kind_of
 
@@ -311,12 +311,8 @@ class StreamClient:
             response = await on_card(parse.load_object(frame.data))
         except CallbackMalformed:
             return acknowledge(frame, code=400, message="malformed")
-        except NotFound:
-            # A second time it will be as unknown as now.
-            log.warning("card_unknown", robot=self.account)
-            return acknowledge(frame, code=404, message="unknown card")
         except Exception as error:
-            log.error("card_failed", robot=self.account, error=type(error).__name__)
+            log.error("card_failed", robot=self.account, error=kind_of(error))
             return None
         return acknowledge(frame, data=json.dumps({"response": response}, ensure_ascii=False))
 
