@@ -38,6 +38,7 @@ class Cards:
 
     Args:
         secrets: of the robots whose clicks may be posted here; empty: they are refused.
+        freshness: by robot, how many seconds a posted click's time may be from ours.
         targets: by robot, the alert channels whose cards it put into groups.
         heard: told channel and robot of every click, which counts as an incoming message.
     """
@@ -47,11 +48,13 @@ class Cards:
         services: Services,
         *,
         secrets: Mapping[str, str],
+        freshness: Mapping[str, int],
         targets: Mapping[str, frozenset[str]],
         heard: Callable[[str, str], object],
     ) -> None:
         self._services = services
         self._secrets = dict(secrets)
+        self._freshness = dict(freshness)
         self._targets = dict(targets)
         self._heard = heard
 
@@ -87,7 +90,12 @@ class Cards:
         if secret is None:
             return PlainTextResponse("", status_code=404)
         try:
-            check_card(request.headers, secret)
+            check_card(
+                request.headers,
+                secret,
+                now=self._services.clock.now(),
+                freshness_seconds=self._freshness[robot],
+            )
             answer = await self.click(robot, parse.load_object(await _body(request)))
         except (CallbackRejected, CallbackMalformed) as error:
             figures.REFUSED.labels(str(error.status)).inc()

@@ -183,7 +183,8 @@ def make_cards(settings: Settings, services: Services, meter: Meter) -> Cards:
         for name, robot in settings.dingtalk.items()
         if robot.card_secret.get_secret_value()
     }
-    return Cards(services, secrets=secrets, targets=targets, heard=meter.heard)
+    freshness = {name: robot.freshness_seconds for name, robot in settings.dingtalk.items()}
+    return Cards(services, secrets=secrets, freshness=freshness, targets=targets, heard=meter.heard)
 
 
 def make_senders(

@@ -1,6 +1,7 @@
 """People on duty are called inside DingTalk, and only the platform's own result counts as proof."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ from sqlalchemy import event
 
 from bot.channels.dingtalk.cards import sign_card
 from bot.channels.dingtalk.work import SEND
+from bot.core.clock import epoch_ms
 from bot.db.models import Alarm, CaseEvent, Delivery, Job, WorkTask
 from bot.services import alarms
 
@@ -313,9 +315,11 @@ async def test_a_foreign_card_is_answered_with_nothing(
     assert "孩子" not in logged()
 
 
-async def post(home: Home, data: dict[str, Any], secret: str, *, size: int = 0) -> Any:
+async def post(
+    home: Home, data: dict[str, Any], secret: str, *, size: int = 0, stamp: str = ""
+) -> Any:
     """Post a click as the platform does."""
-    stamp = "1767225600000"
+    stamp = stamp or str(epoch_ms(home.clock.now()))
     headers = {
         "x-ddpaas-signature-timestamp": stamp,
         "x-ddpaas-signature": sign_card(secret, stamp),
@@ -343,6 +347,9 @@ async def test_clicks_over_http_are_checked_and_registered_once(houses: Houses) 
     assert "请打开值班台接手" in answer.json()["cardData"]["cardParamMap"]["state"]
     assert (await post(home, click("other"), CARD_SECRET)).json() == {}
     assert (await post(home, click(card), "wrong")).status_code == 403
+    old = str(epoch_ms(home.clock.now() - timedelta(seconds=301)))
+    assert (await post(home, click(card), CARD_SECRET, stamp=old)).status_code == 403
+    assert (await post(home, click(card), CARD_SECRET, stamp="now")).status_code == 403
     assert (await post(home, {"type": "x"}, CARD_SECRET)).status_code == 400
     assert (await post(home, click(card), CARD_SECRET, size=70_000)).status_code == 400
     assert (await home.case()).state == "open"

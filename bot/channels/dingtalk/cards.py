@@ -12,10 +12,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.dingtalk.parse import load_object
+from bot.core.clock import epoch_ms
 from bot.core.errors import (
     UNKNOWN,
     CallbackMalformed,
@@ -27,6 +29,7 @@ from bot.core.ports import SendResult
 
 INSTANCES = "/v1.0/card/instances"
 REGISTER = "/v1.0/card/callbacks/register"
+MAX_STAMP = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +49,30 @@ class Click:
 
 def sign_card(secret: str, timestamp: str) -> str:
     """Return the header signature of a card callback over HTTP; it does not cover the body."""
-    digest = hmac.new(secret.encode(), timestamp.encode(), hashlib.sha256).digest()
+    signed = timestamp.encode("utf-8", "replace")
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
     return base64.b64encode(digest).decode()
 
 
-def check_card(headers: Mapping[str, str], secret: str) -> None:
-    """Check a card callback over HTTP in constant time.
+def check_card(
+    headers: Mapping[str, str], secret: str, *, now: datetime, freshness_seconds: int
+) -> None:
+    """Check a card callback over HTTP: signature in constant time, then its age either way.
+
+    A late message is kept for the words in it; a late click holds nothing to keep.
 
     Raises:
-        CallbackRejected: wrong signature, or no secret is set.
+        CallbackRejected: wrong signature, no secret is set, no time, or outside the window.
     """
     stamp = headers.get("x-ddpaas-signature-timestamp", "")
     signature = headers.get("x-ddpaas-signature", "").encode("utf-8", "replace")
-    expected = sign_card(secret, stamp).encode()
+    expected = sign_card(secret, stamp[:MAX_STAMP]).encode()
     if not secret or not stamp or not hmac.compare_digest(expected, signature):
         raise CallbackRejected("wrong signature")
+    if not stamp.isascii() or not stamp.isdecimal() or len(stamp) > MAX_STAMP:
+        raise CallbackRejected("the timestamp is not a time")
+    if abs(epoch_ms(now) - int(stamp)) > freshness_seconds * 1000:
+        raise CallbackRejected("outside the window")
 
 
 def read_click(data: Mapping[str, Any]) -> Click:

@@ -103,13 +103,36 @@ def test_the_platforms_own_sample_opens() -> None:
     assert opened.text == "success"
 
 
+def card_headers(stamp: str) -> dict[str, str]:
+    signature = sign_card("card_api_secret", stamp)
+    return {"x-ddpaas-signature-timestamp": stamp, "x-ddpaas-signature": signature}
+
+
 def test_card_callbacks_need_their_signature() -> None:
-    signature = sign_card("card_api_secret", STAMP_MS)
-    good = {"x-ddpaas-signature-timestamp": STAMP_MS, "x-ddpaas-signature": signature}
-    check_card(good, "card_api_secret")
+    good = card_headers(STAMP_MS)
+    check_card(good, "card_api_secret", now=NOW, freshness_seconds=300)
     for headers, secret in ((good, ""), (good, "other"), ({}, "card_api_secret"), ({}, "")):
         with pytest.raises(CallbackRejected):
-            check_card(headers, secret)
+            check_card(headers, secret, now=NOW, freshness_seconds=300)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_clicks_signature_is_good_for_the_window_only(sign: int) -> None:
+    good = card_headers(STAMP_MS)
+    edge = NOW + sign * timedelta(seconds=300)
+    check_card(good, "card_api_secret", now=edge, freshness_seconds=300)
+    beyond = NOW + sign * timedelta(seconds=300, milliseconds=1)
+    with pytest.raises(CallbackRejected, match="window"):
+        check_card(good, "card_api_secret", now=beyond, freshness_seconds=300)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["now", "-1", "1e12", " 1767225600000", "１７６７２２５６００", "1" * 16, "\ud800", "é"],
+)
+def test_a_clicks_time_has_to_be_one(stamp: str) -> None:
+    with pytest.raises(CallbackRejected):
+        check_card(card_headers(stamp), "card_api_secret", now=NOW, freshness_seconds=10**12)
 
 
 # Coming in --------------------------------------------------------------------------------------
