@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from bot.channels.dingtalk import cards
-from bot.channels.dingtalk.client import DING_CHUNK, DingtalkClient
+from bot.channels.dingtalk.client import DING_MOST, DingtalkClient
 from bot.channels.dingtalk.work import DUPLICATE, WorkNotices
 from bot.channels.xml import fit
+from bot.core.errors import ConfigInvalid
 from bot.core.ports import Proof, SendResult, SentTask
 
 log = structlog.get_logger(__name__)
@@ -84,24 +85,36 @@ class WorkAlerts:
 
 
 class DingAlerts:
-    """A DING inside the app to listed people; not every edition may send it."""
+    """A DING inside the app to listed people; not every edition may send it.
+
+    The platform knows no idempotency key, so a list that needs two calls would ring the first part
+    again whenever the second one failed.
+
+    Args:
+        people: as many as one call takes.
+
+    Raises:
+        ConfigInvalid: they are more.
+    """
 
     def __init__(self, name: str, people: Sequence[str], client: DingtalkClient) -> None:
+        if len(people) > DING_MOST:
+            raise ConfigInvalid(
+                f"XINQING_ALERT__{name.upper()}__PEOPLE: a DING takes {DING_MOST} people at most, "
+                f"these are {len(people)}; share them out over two alerts"
+            )
         self.name = name
         self._people = tuple(people)
         self._client = client
 
     async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
-        """Send one DING to each two hundred people; the platform knows no idempotency key.
+        """Send one DING to everybody listed.
 
         Raises:
             ChannelUnavailable, ChannelRateLimited
             ChannelRefused: the organisation may not, or it reached nobody.
         """
-        sent = SendResult()
-        for start in range(0, len(self._people), DING_CHUNK):
-            sent = await self._client.ding(self._people[start : start + DING_CHUNK], fit(text))
-        return sent
+        return await self._client.ding(self._people, fit(text))
 
     async def close(self) -> None:
         """Leave the client to its channel."""

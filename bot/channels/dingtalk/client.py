@@ -29,7 +29,7 @@ from bot.core.errors import (
 from bot.core.ports import SendResult
 
 CHUNK = 20
-DING_CHUNK = 200
+DING_MOST = 200
 FLOW_WAIT = timedelta(minutes=1)
 SESSION_PATH = "/robot/sendBySession"
 
@@ -196,12 +196,12 @@ class DingtalkClient(DingtalkApi):
         return address
 
     async def ding(self, staff_ids: Sequence[str], text: str, *, remind: int = 1) -> SendResult:
-        """Send a DING inside the app (1), by SMS (2) or by phone (3, paid); at most 200 people.
+        """Send a DING inside the app (1), by SMS (2) or by phone (3, paid); to `DING_MOST` people.
 
         Raises:
             ChannelRefused: code `ding_failed` when it reached nobody.
         """
-        people = list(staff_ids[:DING_CHUNK])
+        people = list(staff_ids)
         answer = await self.call(
             "POST",
             "/v1.0/robot/ding/send",

@@ -7,8 +7,9 @@ import stamina
 from dingtalk_world import GROUP, World
 
 from bot.channels.dingtalk.alerts import CardAlerts, CardCallback, DingAlerts, WorkAlerts
+from bot.channels.dingtalk.client import DING_MOST
 from bot.channels.dingtalk.work import SEND, WorkNotices
-from bot.core.errors import ChannelRefused, ChannelUnavailable
+from bot.core.errors import ChannelRefused, ChannelUnavailable, ConfigInvalid
 from bot.core.ports import SentTask
 from bot.simulator.platform import Fault
 
@@ -83,20 +84,29 @@ async def test_an_unknown_task_is_refused(work: WorkAlerts) -> None:
         await work.proof(SentTask("1", ("t001",)))
 
 
-async def test_a_ding_goes_to_two_hundred_a_call(world: World) -> None:
-    ding = DingAlerts("ding", MANY, world.client)
+async def test_a_ding_goes_to_two_hundred_in_one_call(world: World) -> None:
+    people = MANY[:DING_MOST]
+    ding = DingAlerts("ding", people, world.client)
     sent = await ding.send(ALERT, mention_all=True, key="k")
     assert sent.receipt
-    assert len(world.spent) == 2
-    assert {person for person in MANY if world.platform.texts(person) == [ALERT]} == set(MANY)
+    assert len(world.spent) == 1
+    assert {person for person in MANY if world.platform.texts(person) == [ALERT]} == set(people)
+
+
+def test_a_ding_to_more_is_refused_at_the_start(world: World) -> None:
+    """A second call that failed would have rung the first two hundred again."""
+    with pytest.raises(ConfigInvalid, match="XINQING_ALERT__DING__PEOPLE") as caught:
+        DingAlerts("ding", MANY[: DING_MOST + 1], world.client)
+    assert MANY[0] not in str(caught.value)
 
 
 async def test_a_ding_that_is_not_allowed_or_reaches_nobody_is_refused(world: World) -> None:
     with pytest.raises(ChannelRefused):
         await DingAlerts("ding", ["stranger"], world.client).send(ALERT, mention_all=True, key="k")
     world.dingtalk.may_ding = False
+    ding = DingAlerts("ding", MANY[:DING_MOST], world.client)
     with pytest.raises(ChannelRefused, match="DingNotAllowed"):
-        await DingAlerts("ding", MANY, world.client).send(ALERT, mention_all=True, key="k")
+        await ding.send(ALERT, mention_all=True, key="k")
 
 
 async def test_a_card_sent_twice_is_one_card(world: World) -> None:
