@@ -144,9 +144,16 @@ class AlertChannel(BaseModel):
     tier: Literal["class", "school", "district"] = Field(
         default="district", description="from which step of the ladder this group is called"
     )
-    robot: str = Field(default="", description="name of the DingTalk robot, for the other kinds")
+    robot: str = Field(
+        default="",
+        description="name of the DingTalk robot that the other kinds leave through; for a "
+        "`dingtalk` webhook: a robot of the organisation in whose month its calls are counted, "
+        "empty: in none",
+    )
     people: str = Field(
-        default="", description="staff ids, comma between, for `dingtalk_work` and `dingtalk_ding`"
+        default="",
+        description="staff ids, comma between, for `dingtalk_work` and, 200 at most, for "
+        "`dingtalk_ding`",
     )
     group: str = Field(default="", description="openConversationId, for `dingtalk_card`")
     template: str = Field(default="", description="id of the card's template, for `dingtalk_card`")

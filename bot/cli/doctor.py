@@ -126,6 +126,22 @@ def _static(settings: Settings, house: House) -> list[tuple[str, str]]:
             OK if settings.wechat else WARN,
             f"微信服务号：{'、'.join(settings.wechat) or '没有配置'}",
         ),
+        *_uncounted(settings),
+    ]
+
+
+def _uncounted(settings: Settings) -> list[tuple[str, str]]:
+    """Name the DingTalk webhooks whose calls are counted in nobody's month."""
+    if not settings.dingtalk:
+        return []
+    return [
+        (
+            WARN,
+            f"值班群机器人 {name}：XINQING_ALERT__{name.upper()}__ROBOT 没有填已配置的钉钉机器人，"
+            "它的调用没有计入本月额度",
+        )
+        for name, alert in settings.alert.items()
+        if alert.kind == "dingtalk" and alert.robot.lower() not in settings.dingtalk
     ]
 
 
