@@ -26,12 +26,14 @@ from handlers import (
     risk,
     smalltalk,
     stop,
+    unvouched,
 )
 
 HANDLERS: tuple[ModuleType, ...] = (
     risk,
     groups,
     handoff,
+    unvouched,
     stop,
     erasure,
     consents,

@@ -12,6 +12,9 @@ from bot.services.group import invite, neutral_line
 from bot.services.handling import Context, StoredMessage
 from bot.services.replies import abstain, answer, choices
 
+# The red flags name dangers; under somebody's name in a class group they would read as hers.
+SPOKEN_ALONE = frozenset({"red_flags"})
+
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer everything that was written in a group."""
@@ -40,6 +43,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
             score=decision.score,
             hits=decision.candidates,
             frame="group.answer",
+            leave_out=SPOKEN_ALONE,
         )
     # What a number or "more" refers to is remembered for the 1:1 conversation only.
     return dataclasses.replace(found, effects=())

@@ -17,6 +17,7 @@ from sqlalchemy import inspect, select
 from starlette.applications import Starlette
 
 from bot.app import create_app
+from bot.channels.dingtalk.parse import parse_message
 from bot.config import Settings
 from bot.core.clock import FixedClock
 from bot.core.messages import IncomingMessage, Receipt
@@ -146,6 +147,13 @@ class Home:
         answer = await self.driver.say(parent, text)
         await self.house.handover.flush()
         return answer or ""
+
+    async def hear(self, message: dict[str, Any]) -> None:
+        """Take a message of the DingTalk robot as its Stream connection hands it on."""
+        incoming = parse_message(
+            message, account=ROBOT, now=self.clock.now(), robot_names=("心晴",)
+        )
+        await self.house.reception.take(incoming)
 
     async def accept(self, message: IncomingMessage) -> Receipt:
         """Hand a message straight to the inbox, for what WeChat can't send (groups)."""

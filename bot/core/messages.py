@@ -50,6 +50,8 @@ class IncomingMessage:
         group: the platform's conversation id when written in a group, else None.
         recipient: our own id on the platform (`gh_…`), needed for a passive reply.
         stale: correctly signed, but older or newer than the freshness window.
+        vouched: the signature or the connection covers the words and their author. Where it does
+            not, nothing privileged may follow, and no address in it is used for other words.
         outside: not of our organisation, so that only `return_address` leads back to this person.
         return_address: where this very message can be answered until `return_until`; a secret.
         extra: further platform fields that a handler may need; never personal text.
@@ -67,6 +69,7 @@ class IncomingMessage:
     group: str | None = None
     recipient: str = ""
     stale: bool = False
+    vouched: bool = True
     outside: bool = False
     return_address: str = field(default="", repr=False)
     return_until: datetime | None = None

@@ -85,9 +85,10 @@ class Deliverer:
         if channel is None:
             raise Bury("no such account")
         now = self._services.clock.now()
-        if delivery.group is None and not contacts.can_write(contact, now):
-            raise Bury("window_closed")
         to, urgent = await self._reply_to(contact, delivery, now)
+        reachable = delivery.group is not None or contacts.can_write(contact, now)
+        if not reachable and not to.address:
+            raise Bury("window_closed")
         account, since = (contact.channel, contact.account), delivery.created_at
         await self._saving.before(account, urgent=urgent, free=bool(to.address), since=since)
         try:
@@ -102,12 +103,23 @@ class Deliverer:
     async def _reply_to(
         self, contact: Contact, delivery: Delivery, now: datetime
     ) -> tuple[ReplyTo, bool]:
-        """Return where a reply goes, and whether it is urgent: so is all in an open case."""
+        """Return where a reply goes, and whether it is urgent: so is all in an open case.
+
+        What is urgent tells of a case, so 1:1 it goes to whom the platform knows, and to the own
+        address of a message only if that is the one way there is.
+        """
         group = delivery.group
         async with self._services.database.read() as session:
-            address, until = await contacts.return_address(session, contact.id, group, now=now)
             case = await cases.open_case(session, contact.id)
-        urgent = case is not None or delivery.kind in deliveries.URGENT_KINDS
+            urgent = case is not None or delivery.kind in deliveries.URGENT_KINDS
+            sensitive = urgent and group is None and contacts.can_write(contact, now)
+            address, until = await contacts.return_address(
+                session,
+                contact.id,
+                group,
+                now=now,
+                answered_id=None if sensitive else delivery.message_id,
+            )
         return ReplyTo(contact.external_id, group, address, until), urgent
 
     async def send_alert(self, job: JobRun) -> Acknowledge | None:

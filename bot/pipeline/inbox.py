@@ -213,6 +213,7 @@ class Inbox:
                 media_id=incoming.media_id,
                 scene=incoming.scene[:128],
                 group=incoming.group,
+                vouched=incoming.vouched,
                 return_address=incoming.return_address or None,
                 return_until=incoming.return_until,
                 sent_at=incoming.sent_at,

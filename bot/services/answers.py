@@ -91,18 +91,21 @@ def word_answer(
     region: str = "",
     link: str = "",
     frame: str = "answer.frame",
+    leave_out: frozenset[str] = frozenset(),
 ) -> tuple[str, ...]:
     """Put an entry into messages of at most 2,048 bytes, the first one complete in itself.
 
     Args:
         frame: the phrase around the first message.
+        leave_out: sections that are not shown.
 
     Returns:
         The first message with the short answer, the steps, the words to say and the red flags;
         then what did not fit, for those who ask for more.
     """
     parts = [
-        replace(part, text=fill_numbers(part.text, phrases, book, region)) for part in _parts(entry)
+        replace(part, text=fill_numbers(part.text, phrases, book, region))
+        for part in _parts(entry, leave_out)
     ]
     label = phrases.format("label.auto" if entry.reviewers else "label.auto_unreviewed")
     source = phrases.format(
@@ -126,8 +129,9 @@ def word_answer(
 _ORDER = ("steps", "scripts", "red_flags", "avoid", "reason", "school", "grandparents")
 
 
-def _parts(entry: Entry) -> list[Part]:
-    sections = [Part(heading(key).split(":")[0], entry.section(key).strip()) for key in _ORDER]
+def _parts(entry: Entry, leave_out: frozenset[str]) -> list[Part]:
+    shown = [key for key in _ORDER if key not in leave_out]
+    sections = [Part(heading(key).split(":")[0], entry.section(key).strip()) for key in shown]
     return [Part("", entry.one_sentence), *(part for part in sections if part.text)]
 
 

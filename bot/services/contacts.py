@@ -9,7 +9,7 @@ Source: developers.weixin.qq.com, Customer_Service_Messages; open.dingtalk.com,
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import IncomingMessage, Kind
@@ -79,7 +79,7 @@ def _open_window(contact: Contact, message: IncomingMessage, now: datetime) -> N
             open_wechat_window(contact, message.kind, now)
     elif not message.outside:
         contact.window_until, contact.window_limit = None, UNCOUNTED
-    elif message.group is None and message.return_until is not None:
+    elif message.group is None and message.vouched and message.return_until is not None:
         contact.window_until, contact.window_limit = message.return_until, UNCOUNTED
 
 
@@ -116,15 +116,27 @@ def can_write(contact: Contact, now: datetime) -> bool:
 
 
 async def return_address(
-    session: AsyncSession, contact_id: int, group: str | None, *, now: datetime
+    session: AsyncSession,
+    contact_id: int,
+    group: str | None,
+    *,
+    now: datetime,
+    answered_id: int | None,
 ) -> tuple[str, datetime | None]:
-    """Return the newest address at which a contact can still be answered, 1:1 or in a group."""
+    """Return the newest address at which a contact can still be answered, 1:1 or in a group.
+
+    Args:
+        answered_id: the message that is answered; its own address will do even when nobody vouches
+            for it. None: only addresses that the platform stands for, because whoever forged a
+            message could have put in their own.
+    """
     found = await session.execute(
         select(Message.return_address, Message.return_until)
         .where(
             Message.contact_id == contact_id,
             Message.group == group,
             Message.return_until > now,
+            or_(Message.vouched, Message.id == answered_id),
         )
         .order_by(Message.id.desc())
         .limit(1)

@@ -43,6 +43,7 @@ class StoredMessage:
     group: str | None
     state: str
     answerable: bool
+    vouched: bool
     received_at: datetime
 
 
@@ -170,6 +171,7 @@ def _stored(message: Message) -> StoredMessage:
         group=message.group,
         state=message.state,
         answerable=message.answerable,
+        vouched=message.vouched,
         received_at=message.received_at,
     )
 

@@ -23,11 +23,13 @@ def answer(
     score: float,
     hits: Sequence[Hit] = (),
     frame: str = "answer.frame",
+    leave_out: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Return the outcome that gives an entry.
 
     Args:
         frame: the phrase around it.
+        leave_out: sections that are not shown.
     """
     services = context.services
     link = f"{services.public_url}/handbook/{entry.id}" if services.public_url else ""
@@ -38,6 +40,7 @@ def answer(
         region=context.sender.region,
         link=link,
         frame=frame,
+        leave_out=leave_out,
     )
     reply = Reply(parts[0], "answer", f"entry:{entry.id}@{entry.version}")
     keep = context.remember(answer_given(entry.id, question_id), ANSWER_VALID)

@@ -79,6 +79,7 @@ def make_channels(
             aes_key=robot.aes_key.get_secret_value(),
             previous_aes_key=robot.previous_aes_key.get_secret_value(),
             freshness_seconds=robot.freshness_seconds,
+            robot_over_http=not robot.stream,
             robot_names=_names(robot),
         )
     return channels

@@ -7,7 +7,8 @@ from factories import SCENE
 from fakes import HOMEWORK
 from house import CALM, DANGER, ROBOT, Home, Houses, make_settings
 
-from bot.db.models import Contact, Delivery, GapTicket, Message
+from bot.core.errors import Conflict
+from bot.db.models import Consent, Contact, Delivery, GapTicket, Message
 from bot.simulator.dingtalk_driver import DingtalkDriver
 
 PERSON, OTHER, FOREIGN = "u001", "u002", "$:LWCP_v1:$s1"
@@ -25,6 +26,12 @@ async def say(home: Home, person: str, text: str, *, group: str = "") -> None:
     """Write over HTTP and let everything that follows from it happen."""
     answer = await home.robot.say(person, text, group=group)
     assert (answer.status_code, answer.text) == (200, "{}")
+    await settle(home)
+
+
+async def say_vouched(home: Home, person: str, text: str) -> None:
+    """Write over Stream, where the connection stands for the words and their author."""
+    await home.hear(home.robot.message(person, text))
     await settle(home)
 
 
@@ -86,10 +93,11 @@ async def test_where_one_to_one_cannot_be_opened_the_case_says_phone(
     assert (await staffed.case()).phone_now
 
 
-async def test_who_is_outside_is_answered_one_to_one_as_long_as_the_address_lives(
+async def test_who_is_outside_is_answered_as_long_as_the_address_lives(
     staffed: Home, robot: DingtalkDriver
 ) -> None:
-    await say(staffed, FOREIGN, DANGER)
+    """Over Stream, where the connection stands for who wrote and for the address with it."""
+    await say_vouched(staffed, FOREIGN, DANGER)
     assert any("120" in text for text in sent(staffed, FOREIGN))
     case = await staffed.case()
     assert not case.phone_now
@@ -97,6 +105,73 @@ async def test_who_is_outside_is_answered_one_to_one_as_long_as_the_address_live
     await staffed.write_as_counselor("我是值班老师", case.contact_id)
     await staffed.work()
     assert sent(staffed, FOREIGN)[-1] == "我是值班老师"
+
+
+async def test_over_http_who_is_outside_gets_the_crisis_reply_and_is_phoned(
+    staffed: Home, robot: DingtalkDriver
+) -> None:
+    await say(staffed, FOREIGN, DANGER)
+    assert any("120" in text for text in sent(staffed, FOREIGN))
+    case = await staffed.case()
+    assert case.phone_now
+    await staffed.hold(case.contact_id)
+    with pytest.raises(Conflict):
+        await staffed.write_as_counselor("我是值班老师", case.contact_id)
+
+
+async def test_a_forged_message_leads_no_other_words_away(
+    staffed: Home, robot: DingtalkDriver
+) -> None:
+    """Somebody saw one signed header, and writes as the parent with an address of their own."""
+    await say_vouched(staffed, PERSON, DANGER)
+    case = await staffed.case()
+    staffed.platform.sent.clear()
+    forged = robot.message(PERSON, "在吗") | {
+        "sessionWebhook": staffed.dingtalk.open_session("attacker", "http://platform")[0]
+    }
+    assert (await robot.post(robot.wrap(forged))).status_code == 200
+    await settle(staffed)
+    await staffed.hold(case.contact_id)
+    await staffed.write_as_counselor("我是值班老师", case.contact_id)
+    await staffed.work()
+    await say_vouched(staffed, PERSON, DANGER)
+    assert sent(staffed, "attacker") == []
+    assert "我是值班老师" in sent(staffed, PERSON)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("删除", "确认删除"), ("停止",), ("同意1",), ("撤回1",), ("紧急联系人", "王阿姨 13800000000")],
+)
+async def test_nothing_privileged_follows_from_http_alone(
+    staffed: Home, robot: DingtalkDriver, texts: tuple[str, ...]
+) -> None:
+    await say_vouched(staffed, PERSON, CALM)
+    (before,) = await staffed.rows(Contact, Contact.external_id == PERSON)
+    await say(staffed, PERSON, texts[0])
+    assert "确认不了" in sent(staffed, PERSON)[-1]
+    for text in texts[1:]:
+        await say(staffed, PERSON, text)
+    (after,) = await staffed.rows(Contact, Contact.external_id == PERSON)
+    assert (after.stopped_at, after.emergency_contact) == (None, None)
+    assert after.pending == before.pending or texts[0] == "紧急联系人"
+    assert await staffed.rows(Consent) == []
+    assert CALM in [message.text for message in await staffed.messages()]
+
+
+async def test_over_stream_the_same_wishes_are_granted(
+    staffed: Home, robot: DingtalkDriver
+) -> None:
+    await say_vouched(staffed, PERSON, "停止")
+    (contact,) = await staffed.rows(Contact, Contact.external_id == PERSON)
+    assert contact.stopped_at is not None
+
+
+async def test_a_robot_on_stream_takes_no_message_over_http(houses: Houses) -> None:
+    settings = make_settings(Path()).dingtalk[ROBOT].model_dump()
+    home = await houses.make(dingtalk={ROBOT: settings | {"stream": True}})
+    assert (await home.robot.say(PERSON, DANGER)).status_code == 403
+    assert await home.messages() == []
 
 
 async def test_a_refused_private_reply_makes_the_case_say_phone(
@@ -117,6 +192,7 @@ async def test_an_ordinary_group_question_is_answered_in_the_group(
     (answer,) = sent(staffed, CLASS)
     assert "手册T06-01" in answer
     assert "更多" not in answer.splitlines()[-1]
+    assert "不想活" not in answer
     (post,) = [one for one in staffed.platform.sent if one.recipient == CLASS]
     assert post.payload["at"]["atUserIds"] == [PERSON]
     assert sent(staffed, PERSON) == []

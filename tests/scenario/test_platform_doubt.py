@@ -8,7 +8,8 @@ from bot.db.models import Delivery
 from bot.pipeline.patience import DOUBT_WAITS
 from bot.simulator.platform import FOREVER, Fault
 
-SESSION_PATH = "/robot/sendBySession"
+# What tells of a case goes to whom the platform knows, other words to the message's own address.
+PERSON_PATH, SESSION_PATH = "/v1.0/robot/oToMessages/batchSend", "/robot/sendBySession"
 PERSON = "u001"
 
 
@@ -29,20 +30,21 @@ async def again(home: Home) -> Delivery:
 async def test_words_that_may_have_arrived_are_repeated_seldom(
     home: Home, text: str, urgent: bool
 ) -> None:
-    home.platform.fail(SESSION_PATH, Fault.TRUNCATED, times=FOREVER)
+    path = PERSON_PATH if urgent else SESSION_PATH
+    home.platform.fail(path, Fault.TRUNCATED, times=FOREVER)
     await say(home, text)
     for seconds in (*DOUBT_WAITS[urgent], 3_600, 3_600, 3_600):
         await home.wait(seconds=seconds)
     reply = await again(home)
     assert (reply.state, reply.reason) == ("failed", "unknown")
     assert reply.doubts == len(DOUBT_WAITS[urgent]) + 1
-    calls = home.platform.calls.count(SESSION_PATH)
+    calls = home.platform.calls.count(path)
     greetings = 0 if urgent else len(DOUBT_WAITS[False]) + 1
     assert calls == reply.doubts + greetings
 
 
 async def test_a_danger_that_is_in_doubt_is_one_for_the_phone_at_once(home: Home) -> None:
-    home.platform.fail(SESSION_PATH, Fault.TRUNCATED, times=FOREVER)
+    home.platform.fail(PERSON_PATH, Fault.TRUNCATED, times=FOREVER)
     await say(home, DANGER)
     assert not (await home.case()).phone_now
     await home.wait(seconds=30)
@@ -54,7 +56,7 @@ async def test_a_danger_that_is_in_doubt_is_one_for_the_phone_at_once(home: Home
 
 async def test_where_the_platform_says_later_somebody_phones_now(home: Home) -> None:
     """An HTML page means that our address is shut out: the whole lane waits five minutes."""
-    home.platform.fail(SESSION_PATH, Fault.HTML)
+    home.platform.fail(PERSON_PATH, Fault.HTML)
     await say(home, DANGER)
     assert (await home.case()).phone_now
     await home.wait(minutes=5, seconds=1)
@@ -62,7 +64,7 @@ async def test_where_the_platform_says_later_somebody_phones_now(home: Home) -> 
 
 
 async def test_after_an_outage_of_half_an_hour_the_words_still_arrive(home: Home) -> None:
-    home.platform.fail(SESSION_PATH, Fault.DOWN, times=FOREVER)
+    home.platform.fail(PERSON_PATH, Fault.DOWN, times=FOREVER)
     await say(home, DANGER)
     for _ in range(30):
         await home.wait(minutes=1)

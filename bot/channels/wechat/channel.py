@@ -11,6 +11,7 @@ Source: developers.weixin.qq.com, guides "receiving standard messages", "receivi
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.channels import xml
@@ -115,7 +116,8 @@ class WechatChannel:
 
     def parse(self, request: CallbackRequest) -> IncomingMessage:
         """Check the signature, decrypt where needed, and turn the message into ours."""
-        if self._is_encrypted(request):
+        encrypted = self._is_encrypted(request)
+        if encrypted:
             text, key_index = self._open(request)
         else:
             if self._mode == "safe":
@@ -125,7 +127,8 @@ class WechatChannel:
         message = self._translate(xml.parse_fields(text), self._is_stale(request))
         if key_index:
             message.extra[KEY_INDEX] = str(key_index)
-        return message
+        # A plaintext message's signature covers the time only, not the body.
+        return message if encrypted else replace(message, vouched=False)
 
     def passive(
         self, request: CallbackRequest, message: IncomingMessage, reply: Reply | None

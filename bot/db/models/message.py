@@ -16,8 +16,9 @@ class Message(Base):
     """One incoming message, stored once under the platform's own key.
 
     `state` is `stored` until an outcome is written together with its replies, then `done`;
-    `failed` when handling gave up and the fallback was sent. `return_address` answers this very
-    message until `return_until`, where the platform gives one.
+    `failed` when handling gave up and the fallback was sent. `vouched`: the platform stands for the
+    words and their author. `return_address` answers this very message until `return_until`, where
+    the platform gives one.
     """
 
     __tablename__ = "message"
@@ -37,6 +38,7 @@ class Message(Base):
     media_id: Mapped[str] = mapped_column(EncryptedText("message.media_id"))
     scene: Mapped[str] = mapped_column(String(128), default="")
     group: Mapped[str | None] = mapped_column("group_id", String(200))
+    vouched: Mapped[bool] = mapped_column(default=True)
     return_address: Mapped[str | None] = mapped_column(EncryptedText("message.return_address"))
     return_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime] = mapped_column(UtcDateTime)

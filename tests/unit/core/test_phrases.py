@@ -97,7 +97,7 @@ def test_nobody_on_duty_is_said_and_never_hidden() -> None:
 
 def test_nothing_is_called_forwarded_and_one_phrase_says_that_it_lies_on_the_desk() -> None:
     assert [phrase.key for phrase in PHRASES if "已转给" in phrase.text] == []
-    saying = {phrase.key for phrase in PHRASES if "值班老师能看到" in phrase.text}
+    saying = {phrase.key for phrase in PHRASES if "值班台上记下了" in phrase.text}
     assert saying == {"media.after_risk_forwarded"}
 
 
