@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from bot import logs
 from bot.app import DRAIN_SECONDS, create_app
+from bot.cli.platform_there import without_platform
 from bot.config import Mode, Settings, load_settings
 from bot.core.errors import ConfigInvalid, XinqingError
 from bot.db.opening import open_database
@@ -164,6 +165,8 @@ def work() -> None:
     """Run a job worker alone, beside `serve` with XINQING_WORKER_INSIDE=false."""
     settings = load_settings()
     logs.configure(settings.log_level)
+    if (warning := without_platform(settings)) is not None:
+        print(warning, file=sys.stderr, flush=True)
     asyncio.run(_work(settings))
 
 
