@@ -1,7 +1,8 @@
-"""Interactive cards: a notice with a button that says "read", and what comes back when it is used.
+"""Interactive cards: words with a button, and what comes back when it is used.
 
-`outTrackId` is ours and unique, so a card sent twice is one card. Called by the notices' delivery
-and, for clicks, by `StreamClient` and the callback route.
+`outTrackId` is ours and unique, so a card sent twice is one card. Called by `CardAlerts` and, for
+clicks, by `bot.channels.cards`. `update_card`, and a card to one person, are for the notices of
+teachers, which are not built yet.
 
 Source: open.dingtalk.com, `create-and-deliver-cards`, `register-card-callback-address`,
 `event-callback-card`.

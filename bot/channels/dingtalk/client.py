@@ -1,6 +1,7 @@
 """What one robot can send: to a person, to many, to a group, to where a message came from, a DING.
 
-Used by `DingtalkChannel`, `StreamClient`, `WorkNotices` and `cards`.
+Used by `DingtalkChannel`, `StreamClient`, `DingAlerts`, `WorkNotices`, `cards` and `media`.
+`send_people` and `group_readers` are for the notices of teachers, which are not built yet.
 
 Source: open.dingtalk.com, `chatbots-send-one-on-one-chat-messages-in-batches`,
 `the-robot-sends-a-group-message`, `robot-sends-nail-message`.

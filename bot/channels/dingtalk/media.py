@@ -1,8 +1,8 @@
 """What a person sent besides words: fetch it by its download code, within limits.
 
 Nothing is stored here. Only the platform's own hosts are called, over TLS, without following a
-redirect; what is larger than `MAX_BYTES` or of another type is refused. Called by whoever shows a
-case's voice or picture to a counselor.
+redirect; what is larger than `MAX_BYTES` or of another type is refused. For a page that shows a
+case's voice or picture to a counselor, which is not built yet: only tests call it.
 
 Source: open.dingtalk.com, `download-the-file-content-of-the-robot-receiving-message`.
 """

@@ -1,8 +1,9 @@
-"""Work notifications: a teacher's notice to many people of the organisation, with who read it.
+"""Work notifications: one text to many people of the organisation, with who read it.
 
 The platform drops some silently with errcode 0 (the same text twice a day to one person, more than
 500 a day): only the polled result is proof. It can be asked for 24 hours and for at most 100
-recipients a task, hence the chunks. Called by the notices' delivery.
+recipients a task, hence the chunks. Called by `WorkAlerts`; the notices of teachers, which are to
+leave this way too, are not built yet.
 
 Source: open.dingtalk.com, `asynchronous-sending-of-enterprise-session-messages`,
 `gets-the-result-of-sending-messages-asynchronously-to-the-enterprise`.
