@@ -24,7 +24,7 @@ from bot.db.migrate import current_revision, newest_revision
 from bot.db.opening import open_database, unreadable_column
 from bot.simulator.dingtalk_server import make_fake_dingtalk
 from bot.simulator.wechat_server import make_fake_wechat
-from bot.upkeep import prepare, sweep_forever, watch_streams
+from bot.upkeep import follow_published, prepare, sweep_forever, watch_streams
 from bot.web import routes as pages
 from bot.web.errors import exception_handlers
 from bot.wiring import House
@@ -81,6 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         raise
     tasks = [
         asyncio.create_task(sweep_forever(house), name="sweep"),
+        asyncio.create_task(follow_published(house), name="published"),
         asyncio.create_task(watch_streams(house), name="streams"),
         *(
             asyncio.create_task(stream.run(), name=f"stream-{robot}")

@@ -1,14 +1,16 @@
-"""What a process does beside answering: prepares lanes and lines, sweeps, reloads rules.
+"""What a process does beside answering: prepares lanes and lines, sweeps, follows what is new.
 
 Called by `bot.app` and by `xinqing work`.
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.db.notices import Topic
 from bot.jobs.retention import schedule_forgetting
 from bot.jobs.table import ensure_lane, ensure_schedule
 from bot.services import alarms, places
@@ -26,6 +28,8 @@ CHANNEL_LANES = {
     "wechat": {"per_second": 50.0, "burst": 50},
     "dingtalk": {"per_second": 15.0, "burst": 5},
 }
+# What is published is in force everywhere within 5 s, also where no notice tells of it.
+PUBLISHED_SECONDS = 3.0
 STREAM_LOOK_SECONDS = 10.0
 STREAM_DOWN = timedelta(minutes=2)
 
@@ -93,6 +97,39 @@ async def sweep_forever(house: House) -> None:
         except Exception as error:
             log.error("sweep_failed", error=type(error).__name__)
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def follow_published(house: House) -> None:
+    """Take over what any process publishes: at its notice, else at the next look."""
+    woken = asyncio.Event()
+    leave = house.services.database.notices.hear(Topic.PUBLISHED, woken.set)
+    try:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PUBLISHED_SECONDS):
+                    await woken.wait()
+            woken.clear()
+            try:
+                await look_for_published(house)
+            except Exception as error:
+                log.error("published_unread", error=type(error).__name__)
+    finally:
+        leave()
+
+
+async def look_for_published(house: House) -> None:
+    """Look once; a register that is wrong is told of once, and the one before stays in force."""
+    services = house.services
+    async with services.database.read() as session:
+        if not await services.lines.changed(session) or await services.lines.reload(session):
+            return
+    try:
+        async with services.database.write() as session:
+            now = services.clock.now()
+            await alarms.raise_alarm(session, "hotlines_invalid", now=now, policy=services.policy)
+    except Exception:
+        services.lines.forget()
+        raise
 
 
 async def watch_streams(house: House) -> None:

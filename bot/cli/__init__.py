@@ -9,7 +9,19 @@ from collections.abc import Callable
 
 import typer
 
-from bot.cli import batch, bench, doctor, handbook, move, quality, serving, setup, simulate, staff
+from bot.cli import (
+    batch,
+    bench,
+    doctor,
+    handbook,
+    hotlines,
+    move,
+    quality,
+    serving,
+    setup,
+    simulate,
+    staff,
+)
 from bot.core.errors import XinqingError
 from knowledge.errors import KnowledgeError
 
@@ -25,6 +37,7 @@ move.add(app)
 simulate.add(app)
 app.add_typer(quality.app, name="eval", help="Measure search and the risk screen.")
 app.add_typer(bench.app, name="bench", help="Measure speed; one JSON object each.")
+app.add_typer(hotlines.app, name="hotlines", help="The numbers that replies print.")
 app.add_typer(staff.app, name="staff", help="Members of staff and their passwords.")
 
 

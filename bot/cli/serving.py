@@ -19,7 +19,7 @@ from bot.cli.platform_there import without_platform
 from bot.config import Mode, Settings, load_settings
 from bot.core.errors import ConfigInvalid, XinqingError
 from bot.db.opening import open_database
-from bot.upkeep import prepare
+from bot.upkeep import follow_published, prepare
 from bot.wiring import House, build
 
 GRACE_SECONDS = 5
@@ -185,12 +185,16 @@ async def _work_until_stopped(house: House) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    following = asyncio.create_task(follow_published(house))
     running = asyncio.create_task(house.worker.run())
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
     await house.worker.stop(DRAIN_SECONDS)
     await running
     waiting.cancel()
+    following.cancel()
+    with suppress(asyncio.CancelledError):
+        await following
 
 
 def _print_pages(settings: Settings) -> None:

@@ -208,7 +208,33 @@ def load_hotlines(text: str | None = None) -> HotlineBook:
         if text is not None
         else files("bot.core").joinpath("hotlines.toml").read_text(encoding="utf-8")
     )
-    return HotlineBook(_hotline(row) for row in tomllib.loads(source).get("line", ()))
+    return HotlineBook(parse_line(row) for row in tomllib.loads(source).get("line", ()))
+
+
+def parse_line(row: Mapping[str, Any]) -> Hotline:
+    """Turn one `[[line]]` of a register into a line.
+
+    Raises:
+        HotlineError: the row is incomplete, unknown or contradicts itself.
+    """
+    number = str(row.get("number", "?"))
+    if unknown := set(row) - _ROW_KEYS:
+        raise HotlineError(f"hotline {number}: unknown field {sorted(unknown)[0]}")
+    try:
+        return Hotline(
+            number=row["number"],
+            name=row["name"],
+            what=row["what"],
+            region=row["region"],
+            hours=parse_hours(row.get("hours")),
+            kinds=tuple(row["kinds"]),
+            last_verified=row["last_verified"],
+            source=row["source"],
+            known_hours=row["known_hours"],
+            note=row.get("note", ""),
+        )
+    except KeyError as missing:
+        raise HotlineError(f"hotline {number}: field {missing} is missing") from missing
 
 
 def parse_hours(value: Any) -> Hours:
@@ -261,24 +287,3 @@ def _minutes(value: Any) -> int:
     if minutes > DAY_MINUTES:
         raise HotlineError("a time is written 08:00, at most 24:00")
     return minutes
-
-
-def _hotline(row: Mapping[str, Any]) -> Hotline:
-    number = str(row.get("number", "?"))
-    if unknown := set(row) - _ROW_KEYS:
-        raise HotlineError(f"hotline {number}: unknown field {sorted(unknown)[0]}")
-    try:
-        return Hotline(
-            number=row["number"],
-            name=row["name"],
-            what=row["what"],
-            region=row["region"],
-            hours=parse_hours(row.get("hours")),
-            kinds=tuple(row["kinds"]),
-            last_verified=row["last_verified"],
-            source=row["source"],
-            known_hours=row["known_hours"],
-            note=row.get("note", ""),
-        )
-    except KeyError as missing:
-        raise HotlineError(f"hotline {number}: field {missing} is missing") from missing

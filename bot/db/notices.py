@@ -32,10 +32,11 @@ Wake: TypeAlias = Callable[[], None]
 
 
 class Topic(StrEnum):
-    """What a notice is about."""
+    """What a notice is about: a job to take, a change on the desk, something newly published."""
 
     JOB = "job"
     DESK = "desk"
+    PUBLISHED = "published"
 
 
 async def notify(session: AsyncSession, topic: Topic) -> None:
