@@ -1,47 +1,37 @@
 """Group webhooks that wake the people on duty: the WeCom group robot and DingTalk's custom robot.
 
 An alert says where to look, never what a parent wrote. Both robots take 20 messages a minute (the
-lane keeps to that); DingTalk then blocks for ten minutes. Built by wiring, called by the ladder.
+lane keeps to that); DingTalk then blocks for ten minutes. Built by wiring, called by delivery.
 
 Source: developer.work.weixin.qq.com/document/path/99110; open.dingtalk.com,
 `custom-robots-send-group-messages` and `customize-robot-security-settings`.
 """
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx2
 
+from bot.channels.dingtalk.channel import sign_robot
+from bot.channels.dingtalk.errors import sort_number
 from bot.channels.http import error_code, post_json
 from bot.channels.xml import fit
 from bot.core.clock import Clock, epoch_ms
-from bot.core.errors import ChannelRateLimited, ChannelRefused, ChannelUnavailable, ConfigInvalid
+from bot.core.errors import (
+    ChannelError,
+    ChannelRateLimited,
+    ChannelRefused,
+    ChannelUnavailable,
+    ConfigInvalid,
+)
 from bot.core.ports import AlertSender, SendResult
-from bot.services.quota import USED_UP, next_month
 
-# errcode → how long the robot is closed.
+# WeCom's errcode → how long the robot is closed.
 WECOM_WAITS = {45009: timedelta(minutes=1), 45033: timedelta(seconds=10)}
-DINGTALK_WAITS = {
-    130101: timedelta(minutes=10),
-    302033: timedelta(minutes=10),
-    410100: timedelta(minutes=10),
-    90018: timedelta(seconds=1),
-    90002: timedelta(seconds=1),
-}
 BUSY = -1
-MONTH_LIMIT = 90020
 # The custom robot's calls are billed to its organisation too.
 Spent = Callable[[str], object]
-
-
-def sign_dingtalk(secret: str, timestamp_ms: int) -> str:
-    """Return the custom robot's signature: base64 of HMAC-SHA256 over time and secret."""
-    message = f"{timestamp_ms}\n{secret}".encode()
-    return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
 
 
 class WecomWebhook:
@@ -71,7 +61,8 @@ class WecomWebhook:
             what="webhook/send",
             clock=self._clock,
         )
-        _raise_for(answer, "webhook/send", WECOM_WAITS, self._clock)
+        if code := error_code(answer, what="webhook/send"):
+            raise _wecom_error(code, "webhook/send", self._clock)
         return SendResult()
 
     async def close(self) -> None:
@@ -111,9 +102,9 @@ class DingtalkWebhook:
         """Post one alert; the same key within the platform's memory is posted once."""
         address = httpx2.URL(self._url)
         if self._secret:
-            now = epoch_ms(self._clock.now())
-            signature = sign_dingtalk(self._secret, now)
-            address = address.copy_merge_params({"timestamp": str(now), "sign": signature})
+            now = str(epoch_ms(self._clock.now()))
+            signature = sign_robot(self._secret, now)
+            address = address.copy_merge_params({"timestamp": now, "sign": signature})
         if self._on_call is not None:
             self._on_call("robot/send")
         answer = await post_json(
@@ -128,7 +119,8 @@ class DingtalkWebhook:
             what="robot/send",
             clock=self._clock,
         )
-        _raise_for(answer, "robot/send", DINGTALK_WAITS, self._clock)
+        if code := error_code(answer, what="robot/send"):
+            raise sort_number(code, "robot/send", self._clock)
         return SendResult()
 
     async def close(self) -> None:
@@ -164,17 +156,11 @@ def _checked(url: str, name: str) -> str:
     return url
 
 
-def _raise_for(
-    answer: dict[str, Any], what: str, waits: dict[int, timedelta], clock: Clock
-) -> None:
-    code = error_code(answer, what=what)
-    if code == 0:
-        return
+def _wecom_error(code: int, what: str, clock: Clock) -> ChannelError:
     text = f"{what}: errcode {code}"
-    if code == MONTH_LIMIT:
-        raise ChannelRateLimited(text, retry_at=next_month(clock.now()), code=USED_UP)
-    if code in waits:
-        raise ChannelRateLimited(text, retry_at=clock.now() + waits[code], code=str(code))
+    if code in WECOM_WAITS:
+        retry_at = clock.now() + WECOM_WAITS[code]
+        return ChannelRateLimited(text, retry_at=retry_at, code=str(code))
     if code == BUSY:
-        raise ChannelUnavailable(text, code=str(code))
-    raise ChannelRefused(text, code=str(code))
+        return ChannelUnavailable(text, code=str(code))
+    return ChannelRefused(text, code=str(code))

@@ -41,7 +41,13 @@ MAX_STAMP = 15
 
 
 def sign_robot(secret: str, timestamp: str) -> str:
-    """Return the header signature of robot callbacks: HMAC-SHA256 over time and secret."""
+    """Return the signature of robot callbacks, and of calls to a custom robot.
+
+    Base64 of HMAC-SHA256 over time and secret.
+
+    Args:
+        timestamp: milliseconds since 1970.
+    """
     message = f"{timestamp}\n{secret}".encode()
     return base64.b64encode(hmac.new(secret.encode(), message, hashlib.sha256).digest()).decode()
 

@@ -2,7 +2,8 @@
 
 The two generations of the API speak differently: `api.dingtalk.com/v1.0` with an HTTP status and a
 word, `oapi.dingtalk.com` with status 200 and a number, where 88 wraps the real number. The
-platform's own message is left out everywhere: it may quote what was sent. Used by the client.
+platform's own message is left out everywhere: it may quote what was sent. Used by the client and
+by the custom robot's webhook (`bot.channels.alerts`).
 
 Source: open.dingtalk.com, `server-api-error-codes-1`, `how-to-process-api-throttling`.
 """
@@ -29,7 +30,10 @@ TOKEN_CODES = frozenset({40001, 40014, 42001, 33001})
 TOKEN_WORDS = frozenset({"invalidauthentication", "invalidaccesstoken"})
 SECOND_LIMITS = frozenset({90018, 90002})
 WAITS = {
+    # The custom robot, over 20 messages a minute: closed for ten.
     130101: timedelta(minutes=10),
+    302033: timedelta(minutes=10),
+    410100: timedelta(minutes=10),
     143103: timedelta(minutes=1),
     143104: timedelta(minutes=1),
 }

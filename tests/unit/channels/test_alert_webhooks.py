@@ -11,8 +11,8 @@ from bot.channels.alerts import (
     DingtalkWebhook,
     WecomWebhook,
     make_alert_sender,
-    sign_dingtalk,
 )
+from bot.channels.dingtalk.channel import sign_robot
 from bot.channels.http import make_http
 from bot.core.clock import FixedClock
 from bot.core.errors import ChannelRateLimited, ChannelRefused, ChannelUnavailable, ConfigInvalid
@@ -62,7 +62,7 @@ async def dingtalk(
 
 
 def test_v9_signature() -> None:
-    assert sign_dingtalk(SECRET, 1767225600000) == "G63NpdhjkhhAFVFzso6tcp7zuY41sn2sn4dtDVrj408="
+    assert sign_robot(SECRET, "1767225600000") == "G63NpdhjkhhAFVFzso6tcp7zuY41sn2sn4dtDVrj408="
 
 
 async def test_v9_address_form(clock: FixedClock) -> None:
@@ -173,6 +173,30 @@ async def test_codes_wrapped_in_88_are_unwrapped(clock: FixedClock) -> None:
     sender = DingtalkWebhook("s", DINGTALK_URL, secret="", http=http, clock=clock)
     with pytest.raises(ChannelRateLimited, match="90018"):
         await sender.send(ALERT, mention_all=False, key="k")
+    await sender.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "wait"),
+    [
+        (130101, timedelta(minutes=10)),
+        (302033, timedelta(minutes=10)),
+        (410100, timedelta(minutes=10)),
+        (90018, timedelta(seconds=1)),
+        (90002, timedelta(seconds=1)),
+    ],
+)
+async def test_a_closed_robot_says_when_it_opens(
+    clock: FixedClock, code: int, wait: timedelta
+) -> None:
+    http = httpx2.AsyncClient(
+        transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json={"errcode": code}))
+    )
+    sender = DingtalkWebhook("s", DINGTALK_URL, secret="", http=http, clock=clock)
+    with pytest.raises(ChannelRateLimited) as caught:
+        await sender.send(ALERT, mention_all=False, key="k")
+    assert caught.value.retry_at == clock.now() + wait
+    assert caught.value.code == str(code)
     await sender.close()
 
 

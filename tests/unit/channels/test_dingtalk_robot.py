@@ -21,7 +21,6 @@ from dingtalk_world import (
     reply_to,
 )
 
-from bot.channels.alerts import sign_dingtalk
 from bot.channels.dingtalk.cards import check_card, sign_card
 from bot.channels.dingtalk.channel import DingtalkChannel, sign_robot
 from bot.channels.envelope import Envelope
@@ -74,7 +73,7 @@ def event_request(**changes: str) -> CallbackRequest:
 def test_published_signatures() -> None:
     robot = "jxWgg0YbB8Wxliy4OrNjNgWgVQlpLD0bAP4pg/xOUXw="
     assert sign_robot(APP_SECRET, STAMP_MS) == robot
-    custom = sign_dingtalk("SECtest" + "0" * 58, STAMP * 1000)
+    custom = sign_robot("SECtest" + "0" * 58, STAMP_MS)
     assert custom == "G63NpdhjkhhAFVFzso6tcp7zuY41sn2sn4dtDVrj408="
     card = "KAqni92sZ8lx0pYJeADklz72lOdyX4OsbA+PzFQ0Bgc="
     assert sign_card("card_api_secret", STAMP_MS) == card
