@@ -16,7 +16,7 @@ import httpx2
 from bot.channels.dingtalk.channel import sign_robot
 from bot.channels.dingtalk.errors import sort_number
 from bot.channels.http import error_code, post_json
-from bot.channels.xml import fit
+from bot.channels.words import fit
 from bot.core.clock import Clock, epoch_ms
 from bot.core.errors import (
     ChannelError,

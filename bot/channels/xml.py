@@ -6,26 +6,14 @@ forbids inside a parent's words (control characters, half an emoji) is mended, n
 for help must not be lost to a bad byte. Called by the WeChat channel.
 """
 
-import re
 from collections.abc import Mapping
 from xml.parsers import expat
 
-import structlog
-
+from bot.channels.words import fit, xml_safe
 from bot.core.errors import CallbackMalformed
-from bot.core.privacy import clean
-
-log = structlog.get_logger(__name__)
 
 MAX_DEPTH = 8
 MAX_FIELDS = 512
-MAX_REPLY_BYTES = 2048
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-
-
-def xml_safe(text: str) -> str:
-    """Return the text without what XML 1.0 can't hold: controls, lone surrogates, U+FFFE/FFFF."""
-    return _NOT_XML.sub("", clean(text))
 
 
 def decode(body: bytes) -> str:
@@ -132,16 +120,6 @@ def encrypted_reply(*, encrypt: str, signature: str, timestamp: str, nonce: str)
         f"<MsgSignature>{_cdata(signature)}</MsgSignature>"
         f"<TimeStamp>{timestamp}</TimeStamp><Nonce>{_cdata(nonce)}</Nonce></xml>"
     )
-
-
-def fit(text: str, limit: int = MAX_REPLY_BYTES) -> str:
-    """Return the text without what XML can't hold, cut to UTF-8 bytes between two characters."""
-    safe = xml_safe(text)
-    whole = safe.encode()
-    if len(whole) <= limit:
-        return safe
-    log.warning("text_cut", bytes=len(whole), limit=limit)
-    return whole[:limit].decode("utf-8", "ignore")
 
 
 def _cdata(text: str) -> str:

@@ -18,7 +18,7 @@ import structlog
 from bot.channels.dingtalk import cards
 from bot.channels.dingtalk.client import DING_MOST, DingtalkClient
 from bot.channels.dingtalk.work import DUPLICATE, WorkNotices
-from bot.channels.xml import fit
+from bot.channels.words import fit
 from bot.core.errors import ConfigInvalid
 from bot.core.ports import Proof, SendResult, SentTask
 

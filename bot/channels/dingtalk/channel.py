@@ -24,7 +24,7 @@ import structlog
 from bot.channels.dingtalk import parse
 from bot.channels.dingtalk.client import DingtalkClient
 from bot.channels.envelope import Envelope, Opened
-from bot.channels.xml import fit
+from bot.channels.words import fit
 from bot.core.clock import Clock, epoch_ms
 from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ConfigInvalid
 from bot.core.messages import IncomingMessage, Reply, ReplyTo

@@ -18,7 +18,7 @@ import httpx2
 from bot.channels.dingtalk import errors
 from bot.channels.dingtalk.api import DingtalkApi
 from bot.channels.http import error_code
-from bot.channels.xml import fit
+from bot.channels.words import fit
 from bot.core.clock import epoch_ms
 from bot.core.errors import (
     UNKNOWN,

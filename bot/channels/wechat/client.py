@@ -16,7 +16,7 @@ import stamina
 
 from bot.channels.http import error_code, post_json
 from bot.channels.tokens import TokenKeeper
-from bot.channels.xml import fit
+from bot.channels.words import fit
 from bot.core.clock import Clock, to_shanghai
 from bot.core.errors import (
     UNKNOWN,

@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 from wechatpy.parser import parse_message
 
 from bot.channels import xml
+from bot.channels.words import fit
 from bot.core.errors import CallbackMalformed
 
 
@@ -96,7 +96,7 @@ def test_a_reply_is_always_well_formed_and_says_the_same(text: str) -> None:
     reply = xml.text_reply(to="oParent0001", sender="gh_school001", created=1767225600, text=text)
     content = ElementTree.fromstring(reply).findtext("Content") or ""
     # XML reads "\r\n" and "\r" as "\n".
-    expected = xml.fit(text).replace("\r\n", "\n").replace("\r", "\n")
+    expected = fit(text).replace("\r\n", "\n").replace("\r", "\n")
     assert content == expected
 
 
@@ -105,20 +105,3 @@ def test_cdata_end_and_control_characters_in_an_answer() -> None:
     reply = xml.text_reply(to="o1", sender="gh_1", created=1, text=text)
     assert parse(reply)["Content"] == "前]]><Content>坏</Content>后"
     assert parse_message(reply).content == "前]]><Content>坏</Content>后"
-
-
-@pytest.mark.parametrize("text", ["好" * 683, "a" + "好" * 683, "a" * 2049, "👨‍👩‍👧" * 200])
-def test_a_long_answer_is_cut_between_characters_and_logged(text: str) -> None:
-    with capture_logs() as logs:
-        cut = xml.fit(text)
-    assert text.startswith(cut)
-    assert 2044 < len(cut.encode()) <= 2048
-    assert [entry["event"] for entry in logs] == ["text_cut"]
-    assert text[:20] not in str(logs)
-
-
-def test_an_answer_of_exactly_the_limit_stays_whole() -> None:
-    text = "好" * 682 + "ab"
-    with capture_logs() as logs:
-        assert xml.fit(text) == text
-    assert logs == []
