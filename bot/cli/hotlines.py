@@ -61,13 +61,13 @@ def load(
         _refuse(_sentence(invalid, file) + _texts()["refused"]["kept"])
     console = Console(highlight=False)
     if not difference:
-        console.print(words["nothing"], markup=False)
+        console.print(words["nothing"], markup=False, soft_wrap=True)
         return
     _print_changes(console, difference)
     counts = Counter(change.kind for change in difference.changes)
     kinds = {kind: counts[kind] for kind in ("new", "changed", "gone")}
-    sentence = words["rehearsed" if dry_run else "loaded"]
-    console.print(sentence.format(rows=len(book.lines), **kinds), markup=False)
+    sentence = words["rehearsed" if dry_run else "loaded"].format(rows=len(book.lines), **kinds)
+    console.print(sentence, markup=False, soft_wrap=True)
 
 
 @app.command("list")
@@ -80,7 +80,7 @@ def show() -> None:
     rows = rows or [values_of(line) for line in load_hotlines().lines]
     table = Table(title=title.format(rows=len(rows)))
     for heading in words["list_headings"]:
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading == words["list_headings"][0])
     for row in rows:
         table.add_row(*map(Text, _cells(row)))
     Console(highlight=False).print(table)
@@ -162,7 +162,7 @@ def _print_changes(console: Console, difference: Difference) -> None:
     if difference.changes:
         console.print(table)
     if difference.reordered:
-        console.print(words["reordered"], markup=False)
+        console.print(words["reordered"], markup=False, soft_wrap=True)
 
 
 def _cells(row: Values) -> list[str]:

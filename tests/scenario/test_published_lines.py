@@ -8,6 +8,7 @@ import pytest
 from factories import SCENE
 from house import DANGER, PARENT, Home, Houses
 from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
 
 from bot import upkeep
 from bot.core.hotlines import Hotline, load_hotlines
@@ -141,6 +142,20 @@ async def test_an_alarm_that_could_not_be_written_is_raised_at_the_next_look(
     assert await two.alarms() == []
     await look_for_published(two.house)
     assert await two.alarms() == ["hotlines_invalid"]
+
+
+async def test_two_that_tell_of_it_at_once_leave_one_alarm(pair: tuple[Home, Home]) -> None:
+    one, two = pair
+    await announce(one)
+    async with one.write() as session:
+        await session.execute(delete(HotlineRow).where(HotlineRow.number == "110"))
+    looks = (look_for_published(home.house) for home in pair)
+    failed = [each for each in await asyncio.gather(*looks, return_exceptions=True) if each]
+    assert all(isinstance(each, IntegrityError) for each in failed)
+    for home in pair:
+        await look_for_published(home.house)
+    assert await two.alarms() == ["hotlines_invalid"]
+    assert (await two.rows(Alarm))[0].count == 2
 
 
 async def test_an_emptied_table_means_the_packaged_register_again(

@@ -1,5 +1,6 @@
 """`xinqing hotlines`: what it prints, refuses and leaves alone."""
 
+import re
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -96,4 +97,8 @@ def test_a_database_without_tables_is_one_sentence(
 
 def test_every_rule_of_a_line_has_a_chinese_sentence() -> None:
     source = Path(hotlines.__file__).read_text(encoding="utf-8")
-    assert [rule for rule in _texts()["rules"] if rule not in source] == []
+    raised = re.findall(r"""HotlineError\(\s*f?(?:"([^"]*)"|'([^']*)')""", source)
+    reasons = {re.sub(r"^hotline \{[^}]*\}: ", "", one or other) for one, other in raised}
+    # The register's own check says these of a field that is not there or not known, and of 110.
+    elsewhere = {reason for reason in reasons if "field" in reason or "must be listed" in reason}
+    assert reasons - elsewhere == set(_texts()["rules"])

@@ -1,5 +1,6 @@
 """A register as a file: the entry that is wrong is named, what changes is told, all or nothing."""
 
+import asyncio
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.core.hotlines import HotlineBook, load_hotlines
-from bot.db.engine import Database
+from bot.db.engine import Database, make_engine
 from bot.db.models import AuditEntry, HotlineRow
 from bot.services import audit, hotlines
 from bot.services.hotlines import Lines, stored
@@ -168,3 +169,25 @@ async def test_a_stopped_line_and_a_broken_table_are_mended_by_a_good_file(
     assert lines.book.get("119").kinds == ("fire",)
     changed = [change for change in difference.changes if change.kind == "changed"]
     assert [(change.number, change.fields) for change in changed] == [("119", ("kinds", "active"))]
+
+
+async def test_two_who_publish_at_once_do_not_mix_their_rows(
+    database: Database, database_url: str
+) -> None:
+    other = Database(make_engine(database_url))
+    texts = [PACKAGED, own("本区心理热线", "另一条热线"), without(PACKAGED, "12356", "3205")]
+
+    async def announce(house: Database, text: str) -> None:
+        async with house.write() as session:
+            await publish(session, read_register(text), now=NOW)
+
+    try:
+        await asyncio.gather(
+            *(announce(house, text) for text in texts for house in (database, other))
+        )
+    finally:
+        await other.close()
+    async with database.read() as session:
+        rows = await stored(session)
+        assert await audit.verify(session) is None
+    assert rows in [[hotlines.values_of(x) for x in read_register(text).lines] for text in texts]
