@@ -146,7 +146,8 @@ class Deliverer:
     async def _delivery(self, job: JobRun) -> tuple[Delivery, Contact | None] | None:
         async with self._services.database.read() as session:
             delivery = await session.get(Delivery, job.payload["delivery"])
-            if delivery is None or delivery.state == ACCEPTED:
+            if delivery is None or delivery.state == ACCEPTED or not delivery.body:
+                # Sent already, or its words were erased while it waited.
                 return None
             contact = (
                 await session.get(Contact, delivery.contact_id) if delivery.contact_id else None

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
-from bot.db.models.delivery import QUEUED, SENDING
+from bot.db.models.delivery import FAILED, QUEUED, SENDING
 from bot.services import cases
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
@@ -65,6 +65,11 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     said: ColumnElement[bool] = Delivery.message_id.in_(plain)
     if not keeps:
         said = or_(said, _said_unasked(contact_id))
+    await session.execute(
+        update(Delivery)
+        .where(said, Delivery.state.in_((QUEUED, SENDING)))
+        .values(state=FAILED, reason="erased", finished_at=now)
+    )
     await session.execute(update(Delivery).where(said).values(body=""))
     await session.execute(
         update(GapTicket).where(GapTicket.message_id.in_(plain)).values(question="", state="erased")

@@ -148,6 +148,7 @@ async def test_the_words_about_erasing_are_true(staffed: Home) -> None:
     assert "当作第一次见面" in reply
     await staffed.say(HOMEWORK)
     await staffed.wait(seconds=1)
+    assert "" not in staffed.sent(), "what was waiting is not sent empty"
     assert "不是真人" in staffed.sent()[-1]
 
 
