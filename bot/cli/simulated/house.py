@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
+from bot.channels.dingtalk.channel import DingtalkChannel
 from bot.channels.dingtalk.stream import StreamClient
 from bot.config import Settings
 from bot.core.messages import IncomingMessage
@@ -151,9 +152,10 @@ class StreamSide:
         self.taking = 0
         self._app = app
         channel = house.channels["dingtalk", STREAM_ROBOT]
+        assert isinstance(channel, DingtalkChannel)
         self.client = StreamClient(
             STREAM_ROBOT,
-            client=channel.client,  # type: ignore[attr-defined]
+            client=channel.client,
             accept=self._counted(house.reception.take),
             on_event=self._counted(house.reception.accept),
             on_trouble=house.trouble.of("dingtalk", STREAM_ROBOT),
