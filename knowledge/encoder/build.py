@@ -69,7 +69,7 @@ def build(
     recipe = recipe or Recipe()
     read = read_source(source)
     kept = kept_pieces(read.vocabulary)
-    tensors = _cut(read, kept)
+    tensors = cut(read, kept)
     tokenizer = make_tokenizer(read.vocabulary, kept)
     report(f"{len(kept)} of {len(read.vocabulary.pieces)} pieces kept")
     layers = list(recipe.layers)
@@ -152,7 +152,7 @@ def write_card(folder: Path, name: str, dimension: int) -> None:
     (folder / "card.toml").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _cut(source: Source, kept: Sequence[int]) -> dict[str, NDArray[np.float32]]:
+def cut(source: Source, kept: Sequence[int]) -> dict[str, NDArray[np.float32]]:
     """Give matrices their shape, and keep the rows of the kept pieces and places."""
     width = source.shape.hidden
     tensors = {

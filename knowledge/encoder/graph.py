@@ -68,12 +68,20 @@ def to_int8(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]
 
 
 def write_graph(
-    tensors: Tensors, layers: int, heads: int, longest: int, path: Path, *, small: bool = True
+    tensors: Tensors,
+    layers: int,
+    heads: int,
+    longest: int,
+    path: Path,
+    *,
+    small: bool = True,
+    judge: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> None:
     """
     Write token numbers and mask in, mean-pooled vectors of length one out.
 
     Args:
+        judge: Matrix (vector, scores) and offsets (scores); the scores come out instead.
         tensors: Short names as in `knowledge.encoder.source`, matrices of shape (out, in).
         longest: Number of positions kept.
         small: Weights in 8 bits; False keeps float32, to measure what 8 bits cost.
@@ -85,7 +93,9 @@ def write_graph(
         hidden = _layer(graph, tensors, number, heads, hidden)
     _pool(graph, hidden)
     whole = ["batch", "length"]
-    width = tensors["emb.word"].shape[1]
+    output, width = "vector", tensors["emb.word"].shape[1]
+    if judge is not None:
+        output, width = _judge(graph, *judge), judge[0].shape[1]
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -94,7 +104,7 @@ def write_graph(
                 helper.make_tensor_value_info("input_ids", TensorProto.INT64, whole),
                 helper.make_tensor_value_info("attention_mask", TensorProto.INT64, whole),
             ],
-            [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", width])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])],
             graph.constants,
         ),
         opset_imports=[
@@ -162,3 +172,11 @@ def _pool(graph: _Graph, hidden: str) -> None:
     graph.node("MatMul", ["mask.row", hidden], "sum.row")
     graph.node("Squeeze", ["sum.row", "one"], "sum")
     graph.node("LpNormalization", ["sum"], "vector", axis=-1, p=2)
+
+
+def _judge(graph: _Graph, weight: NDArray[np.float32], offset: NDArray[np.float32]) -> str:
+    """Multiply the vector by a matrix in full width: it is small, and thresholds hang on it."""
+    graph.constant("judge.weight", weight)
+    graph.constant("judge.bias", offset)
+    graph.node("MatMul", ["vector", "judge.weight"], "judge.product")
+    return graph.node("Add", ["judge.product", "judge.bias"], "scores")

@@ -1,7 +1,8 @@
-"""Run an encoder exported to ONNX: the default at run time, without torch.
+"""Run models exported to ONNX, without torch: the default encoder, and any that reads texts.
 
-A folder holds `model.onnx` (token numbers and mask in, vectors of length one out), `tokenizer.json`
-and `card.toml` (name, dimension, prompts, checksums). `encoder.build` writes such a folder.
+A folder holds `model.onnx` (token numbers and mask in, one row of numbers a text out),
+`tokenizer.json` and `card.toml` (name, longest, pad, checksums, and what its reader needs besides).
+`encoder.build` and `knowledge.risk.model.train` write such folders.
 """
 
 from __future__ import annotations
@@ -24,16 +25,15 @@ LIKE = 1.3  # how much longer the longest text of a batch may be
 SILENT = 3
 
 
-class OnnxEncoder:
+class OnnxText:
     """
-    Encode with onnxruntime on one thread, so that requests can run side by side.
+    Read texts with onnxruntime on one thread, so that requests can run side by side.
 
-    Raises:
-        EncoderError: A file is missing, damaged, or not the one the card names.
+    `card` is what `card.toml` says. Raises `EncoderError` as `OnnxEncoder` does.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._card = read_card(folder)
+        self.card = read_card(folder)
         self._verify(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -46,8 +46,50 @@ class OnnxEncoder:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # both libraries raise their own bare types
             raise EncoderError("the model cannot be loaded", file=folder) from error
-        self._tokenizer.enable_truncation(int(self._card["longest"]))
-        self._pad = int(self._card["pad"])
+        self._tokenizer.enable_truncation(int(self.card["longest"]))
+        self._pad = int(self.card["pad"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what changes with the model file."""
+        return str(self.card["files"]["model.onnx"])[:16]
+
+    def rows(self, texts: Sequence[str], width: int) -> Vectors:
+        """Return one row of `width` numbers for each text."""
+        found = np.zeros((len(texts), width), np.float32)
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        tokens = [encoding.ids for encoding in encodings]
+        for rows in _batches([len(numbers) for numbers in tokens]):
+            longest = len(tokens[rows[-1]])
+            numbers = np.full((len(rows), longest), self._pad, np.int64)
+            mask = np.zeros((len(rows), longest), np.int64)
+            for place, row in enumerate(rows):
+                numbers[place, : len(tokens[row])] = tokens[row]
+                mask[place, : len(tokens[row])] = 1
+            found[rows] = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
+        return found
+
+    def _verify(self, folder: Path) -> None:
+        for name, expected in self.card["files"].items():
+            try:
+                found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            except OSError as error:
+                raise EncoderError("the file cannot be read", file=folder / name) from error
+            if found != expected:
+                raise EncoderError("the checksum is not the one in card.toml", file=folder / name)
+
+
+class OnnxEncoder:
+    """
+    Encode with a model whose rows are vectors of length one.
+
+    Raises:
+        EncoderError: A file is missing, damaged, or not the one the card names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._model = OnnxText(folder)
+        self._card = self._model.card
 
     @property
     def name(self) -> str:
@@ -55,7 +97,7 @@ class OnnxEncoder:
 
     @property
     def fingerprint(self) -> str:
-        return str(self._card["files"]["model.onnx"])[:16]
+        return self._model.fingerprint
 
     @property
     def dimension(self) -> int:
@@ -70,27 +112,7 @@ class OnnxEncoder:
         return self._encode(texts, str(self._card["passage_prompt"]))
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
-        tokens = [encoding.ids for encoding in encodings]
-        for rows in _batches([len(numbers) for numbers in tokens]):
-            longest = len(tokens[rows[-1]])
-            numbers = np.full((len(rows), longest), self._pad, np.int64)
-            mask = np.zeros((len(rows), longest), np.int64)
-            for place, row in enumerate(rows):
-                numbers[place, : len(tokens[row])] = tokens[row]
-                mask[place, : len(tokens[row])] = 1
-            vectors[rows] = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
-        return vectors
-
-    def _verify(self, folder: Path) -> None:
-        for name, expected in self._card["files"].items():
-            try:
-                found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            except OSError as error:
-                raise EncoderError("the file cannot be read", file=folder / name) from error
-            if found != expected:
-                raise EncoderError("the checksum is not the one in card.toml", file=folder / name)
+        return self._model.rows([prompt + text for text in texts], self.dimension)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
