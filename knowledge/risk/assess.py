@@ -6,8 +6,10 @@ normalise → idioms → rules → context → classifier (may only raise) → m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
+from knowledge.risk.classifier import NOTHING, Proposal
 from knowledge.risk.loading import load_rules
 from knowledge.risk.reading import Finding, Reading, read, together
 from knowledge.risk.rules import Combo, Rule, RuleSet
@@ -39,14 +41,19 @@ def assess(
     earlier = [_single(turn, context.who, rules) for turn in turns]
     whole = together([*earlier, alone]) if turns else alone
     combos = _combos(alone, rules, "message")
-    fresh = max_level([alone.level, *(combo.level for combo in combos), _proposed(text, rules)])
+    proposed = _proposed([text], alone, rules)
+    fresh = max_level([alone.level, *(combo.level for combo in combos), proposed.level])
     if turns:
         combos += _over_turns(alone, earlier, rules)
     combos += _day(alone, earlier, context, rules)
     level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
+    if turns and level.rank < Level.HIGH.rank:
+        joined = _proposed([*turns[-_NEAR_TURNS:], text], alone, rules)
+        proposed = max(proposed, joined, key=lambda one: one.level.rank)
+        level = max_level([level, proposed.level])
     # A message that is worst by its own words is told by them, not by what was said before it.
     told = whole if combos or whole.level.rank > fresh.rank else alone
-    fired = _fired(told, combos)
+    fired = _fired(told, combos, proposed)
     return Assessment(
         level=level,
         categories=_categories(told, fired),
@@ -55,7 +62,7 @@ def assess(
         subject=_subject(told.findings),
         reasons=_unique(row.reason for row in fired),
         rule_ids=_unique(row.id for row in fired),
-        rule_version=rules.version,
+        rule_version=rules.judged_by,
         weak=bool(alone.weak_rules),
         fresh=fresh,
     )
@@ -131,21 +138,39 @@ def _first_known(readings: Iterable[Reading]) -> str:
     return next((one.who for one in readings if one.who != "X"), "X")
 
 
-def _proposed(text: str, rules: RuleSet) -> Level:
-    return rules.classifier.propose(text) if rules.classifier else Level.NONE
+def _proposed(turns: Sequence[str], alone: Reading, rules: RuleSet) -> Proposal:
+    """Ask the classifier, if there is one; it is told where signs stand in a long text."""
+    if rules.classifier is None:
+        return NOTHING
+    places = [alone.folded.starts[place] for place, _ in alone.signs]
+    return rules.classifier.propose(turns, places)
 
 
-def _fired(reading: Reading, combos: list[Combo]) -> list[Rule | Combo]:
-    """Return what fired, the worst first."""
-    rows: list[tuple[int, Rule | Combo]] = [
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """A classifier's proposal, in the shape of a rule that fired."""
+
+    category: str
+    reason: str
+    id: str
+
+
+def _fired(
+    reading: Reading, combos: list[Combo], proposed: Proposal
+) -> list[Rule | Combo | _Raised]:
+    """Return what fired, the worst first; the classifier only where it saw more than all rules."""
+    rows: list[tuple[int, Rule | Combo | _Raised]] = [
         (finding.level.rank, finding.rule) for finding in reading.findings if finding.level.rank > 0
     ]
     rows += [(combo.level.rank, combo) for combo in combos]
     rows.sort(key=lambda row: -row[0])
+    if proposed.level.rank > (rows[0][0] if rows else 0):
+        raised = _Raised(proposed.category, proposed.reason, f"model.{proposed.category}")
+        rows.insert(0, (proposed.level.rank, raised))
     return [row for _, row in rows]
 
 
-def _categories(reading: Reading, fired: list[Rule | Combo]) -> tuple[str, ...]:
+def _categories(reading: Reading, fired: list[Rule | Combo | _Raised]) -> tuple[str, ...]:
     names = [row.category for row in fired]
     if not names:
         told = any(not finding.real for finding in reading.findings)

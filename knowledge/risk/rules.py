@@ -121,6 +121,11 @@ class RuleSet:
     anchors: dict[int, tuple[int, ...]] = field(default_factory=dict)
     readings: dict[tuple[str, str | None], Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def judged_by(self) -> str:
+        """Return what an assessment names: the version of the rules, and of the classifier."""
+        return f"{self.version}+{self.classifier.version}" if self.classifier else self.version
+
     @cached_property
     def automaton(self) -> Any:
         """Find all literals, overlapping."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Level, RulesInvalid, assess, default_rules, load_rules
+from knowledge.risk.classifier import Proposal
 from knowledge.risk.context import CONTEXT_SLOTS
 from knowledge.risk.patterns import PatternInvalid, parse
 
@@ -98,17 +100,26 @@ def test_every_shipped_rule_says_why_in_chinese() -> None:
 
 def test_a_classifier_may_only_raise(folder: Path) -> None:
     class Always:
+        version = "always"
+
         def __init__(self, level: Level) -> None:
             self.level = level
 
-        def propose(self, text: str) -> Level:
-            return self.level
+        def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+            return Proposal(self.level, "DIS", 0.5, "看一眼")
 
     rules = load_rules(folder)
     rules.classifier = Always(Level.HIGH)
-    assert assess("你好", rules=rules).level is Level.HIGH
+    raised = assess("你好", rules=rules)
+    assert raised.level is raised.fresh is Level.HIGH
+    assert raised.rule_ids == ("model.DIS",)
+    assert raised.categories == ("DIS",)
+    assert raised.reasons == ("看一眼",)
+    assert raised.rule_version == f"{rules.version}+always"
     rules.classifier = Always(Level.NONE)
-    assert assess("小明今天很奇怪", rules=rules).level is Level.FOCUS
+    kept = assess("小明今天很奇怪", rules=rules)
+    assert kept.level is Level.FOCUS
+    assert not any(name.startswith("model.") for name in kept.rule_ids)
 
 
 @pytest.mark.parametrize("source", ["", "…", "a b", "(a|b", "a & ", "{未知}"])

@@ -1,0 +1,40 @@
+"""Bring messages into the form that the classifier reads: the same in training and in the service.
+
+Called by `train` and `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from knowledge.text import normalise
+
+WINDOW, STEP, MOST = 170, 130, 4
+BETWEEN = " | "
+
+
+def prepare(turns: Sequence[str]) -> str:
+    """Return messages of a conversation, oldest first, as one text the model can read."""
+    return BETWEEN.join(part for turn in turns if (part := normalise(turn)))
+
+
+def windows(text: str, places: Sequence[int] = ()) -> list[str]:
+    """Cut a long prepared text into at most MOST windows of WINDOW characters.
+
+    The first and the last are always among them, because people come to the point late and a
+    danger may stand behind a forwarded article; the others are those with the most signs.
+
+    Args:
+        places: where in the text signs of danger stand, in characters.
+    """
+    if len(text) <= WINDOW:
+        return [text] if text else []
+    starts = [*range(0, len(text) - WINDOW, STEP), len(text) - WINDOW]
+    if len(starts) > MOST:
+        counts = dict.fromkeys(starts, 0)
+        for place in places:
+            for start in starts[max(0, (place - WINDOW) // STEP) : place // STEP + 1]:
+                counts[start] += start <= place < start + WINDOW
+        dense = sorted(starts[1:-1], key=lambda start: -counts[start])[: MOST - 2]
+        starts = [starts[0], *sorted(dense), starts[-1]]
+    return [text[start : start + WINDOW] for start in starts]
