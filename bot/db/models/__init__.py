@@ -10,6 +10,7 @@ from bot.db.models.message import Assessment, Message
 from bot.db.models.operation import Alarm, PlatformToken, QuotaUse, WorkTask
 from bot.db.models.place import Place
 from bot.db.models.roster import HotlineRow, Shift
+from bot.db.models.rules import RuleChange, RuleReplay, RuleSet
 from bot.db.models.staff import Login, LoginFailure, Staff, StaffRole
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
     "Place",
     "PlatformToken",
     "QuotaUse",
+    "RuleChange",
+    "RuleReplay",
+    "RuleSet",
     "Schedule",
     "Shift",
     "Staff",
