@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,39 +38,65 @@ RESERVED = ("lexicon.toml", "idioms.toml", "aliases.toml")
 _SPEAKER_FIELDS = ("adult", "minor", "child", "other")
 
 
-def load_rules(folder: Path | None = None) -> RuleSet:
-    """Read and compile every rule file of `folder` (default: those that ship with the project).
+def load_rules(source: Path | Mapping[str, str] | None = None) -> RuleSet:
+    """Read and compile every rule file of a folder (default: those that ship with the project).
+
+    Args:
+        source: a folder, or the texts of the files by name.
 
     Raises:
         RulesInvalid: naming the file, the rule and the field.
     """
-    folder = folder or Path(__file__).parent / "rules"
-    files = {path.name: _read(path) for path in sorted(folder.glob("*.toml"))}
-    if "lexicon.toml" not in files:
+    texts = source if isinstance(source, Mapping) else rule_texts(source)
+    folder = source if isinstance(source, Path) else Path()
+    if "lexicon.toml" not in texts:
         raise RulesInvalid("there is no lexicon.toml", file=folder)
+    files = {name: _parse(folder / name, texts[name]) for name in sorted(texts)}
+    return _Builder(folder, texts, files).build(digest_of(texts))
+
+
+def rule_texts(folder: Path | None = None) -> dict[str, str]:
+    """Return the texts of a folder's rule files by name (default: those that ship).
+
+    Raises:
+        RulesInvalid: naming the file that can't be read.
+    """
+    folder = folder or Path(__file__).parent / "rules"
+    return {path.name: _text(path) for path in sorted(folder.glob("*.toml"))}
+
+
+def digest_of(texts: Mapping[str, str]) -> str:
+    """Return the version of a set of rule files: another one when any of their texts differs."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.toml")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    builder = _Builder(folder, files)
-    return builder.build(digest.hexdigest()[:12])
+    for name in sorted(texts):
+        digest.update(name.encode() + b"\0" + texts[name].encode())
+    return digest.hexdigest()[:12]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulesInvalid("cannot be read", file=path) from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found.group(1)) if found else None
         raise RulesInvalid(f"not TOML: {error}", file=path, line=line) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise RulesInvalid("cannot be read", file=path) from error
 
 
 class _Builder:
     """Turns the read files into a RuleSet; used once."""
 
-    def __init__(self, folder: Path, files: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, folder: Path, texts: Mapping[str, str], files: dict[str, dict[str, Any]]
+    ) -> None:
         self.folder = folder
+        self.texts = texts
         self.files = files
         self.words: dict[str, frozenset[str]] = {}
         self.groups: dict[tuple[frozenset[str], frozenset[str]], int] = {}
@@ -294,8 +321,9 @@ class _Builder:
             raise self._invalid(file, name, key, "not a level") from error
 
     def _invalid(self, file: str, name: str, key: str, problem: str) -> RulesInvalid:
+        line = _line_of(self.texts.get(file, ""), name)
         path = self.folder / file
-        return RulesInvalid(problem, file=path, line=_line_of(path, name), field=f"{name}.{key}")
+        return RulesInvalid(problem, file=path, line=line, field=f"{name}.{key}")
 
 
 _RULE_FIELDS = {
@@ -304,12 +332,9 @@ _RULE_FIELDS = {
 }  # fmt: skip
 
 
-def _line_of(path: Path, name: str) -> int | None:
+def _line_of(text: str, name: str) -> int | None:
     """Find the line where a rule or slot is named."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
+    lines = text.splitlines()
     return next((n for n, line in enumerate(lines, 1) if name in line.split("#")[0]), None)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 from knowledge.risk.normalise import fold
 
@@ -29,6 +30,8 @@ _PIECE = re.compile(r"\{[a-z_0-9]+\}|\([^()]*\)|[^{}()|]+|\|")
 _OPTIONAL_WORD = re.compile(r"([^\s(){}|])\?")
 _DOTS = re.compile(r"(?:\.\??)+")
 _MAX_JOINED = 60
+# Each optional piece may double the variants of a line: nobody's typing error may fill the memory.
+_MAX_VARIANTS = 256
 
 
 class PatternInvalid(ValueError):
@@ -67,6 +70,7 @@ def parse(source: str) -> list[Pattern]:
     """
     plain = _OPTIONAL_WORD.sub(r"(\1|)", _DOTS.sub(" ~ ", source).replace(")?", "|)"))
     sides = [_chains(side.split()) for side in plain.split("&")]
+    _refuse_many(prod(len(side) for side in sides))
     return [Pattern(source, chains) for chains in product(*sides)]
 
 
@@ -80,7 +84,9 @@ def _chains(tokens: list[str]) -> list[Chain]:
             continue
         if gap is None and variants[0][0]:
             raise PatternInvalid(f"write a gap sign before {token!r}")
-        variants = [_extend(before, run, gap or 0) for before in variants for run in _part(token)]
+        runs = _part(token)
+        _refuse_many(len(variants) * len(runs))
+        variants = [_extend(before, run, gap or 0) for before in variants for run in runs]
         gap = None
     if not variants[0][0]:
         raise PatternInvalid("nothing to look for")
@@ -129,7 +135,13 @@ def _sequence(pieces: list[str]) -> list[list[Group]]:
         slots = frozenset(choice[1:-1] for choice in choices if _is_slot(choice))
         words = frozenset(fold(choice).text for choice in choices if not _is_slot(choice))
         runs = [grown for run in runs for grown in _append(run, slots, words)]
+        _refuse_many(len(runs))
     return runs
+
+
+def _refuse_many(variants: int) -> None:
+    if variants > _MAX_VARIANTS:
+        raise PatternInvalid("too many optional pieces")
 
 
 def _append(run: list[Group], slots: frozenset[str], words: frozenset[str]) -> list[list[Group]]:
