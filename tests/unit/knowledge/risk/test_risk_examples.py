@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from knowledge.risk import Context, Level, Rule, assess, default_rules
+from knowledge.risk.regression import examples
 
 DATA = Path(__file__).parents[3] / "data"
 NO_CONTEXT = {"E181"}  # a retraction: its level is that of the earlier message
@@ -23,7 +24,7 @@ def lines(name: str) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-EXAMPLES = rows("risk_examples.tsv")
+EXAMPLES = examples()
 OBLIQUE = rows("risk_oblique.tsv")
 HARMLESS = lines("risk_harmless.txt")
 
