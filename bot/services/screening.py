@@ -6,7 +6,7 @@ fails on a text, the message counts as one that a person must look at (DESIGN §
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ from bot.core.levels import ESCALATED, rank
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Assessment as Verdict
 from knowledge.risk import Context, Level, RuleSet, assess, load_rules
+from knowledge.risk.compare import Difference, difference
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +33,13 @@ class Screened:
         level: the level after memory and the open case, `3` when the screen failed.
         fresh: the level that this message brings: by its own words, or together with the turns
             before it as far as that is more than the open case holds already.
+        shadow: what the rule set in shadow says; None when there is none.
     """
 
     verdict: Verdict | None
     level: str
     fresh: str
+    shadow: "Shadowed | None" = None
 
     @property
     def failed(self) -> bool:
@@ -47,6 +50,27 @@ class Screened:
     def escalated(self) -> bool:
         """Say whether this text by itself opens or raises a case."""
         return self.fresh in ESCALATED
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A rule set that judges along and decides nothing."""
+
+    rule_set_id: int
+    rules: RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """What a rule set in shadow makes of one text.
+
+    Args:
+        difference: None when the level is the same, or when it `failed`.
+    """
+
+    rule_set_id: int
+    difference: Difference | None
+    failed: bool = False
 
 
 class Screen:
@@ -62,6 +86,7 @@ class Screen:
         self._keep = keep
         self.problem: str | None = None
         self.rules: RuleSet | None = None
+        self.shadow: Shadow | None = None
         self.reload()
 
     def reload(self) -> None:
@@ -76,6 +101,16 @@ class Screen:
                 self.rules = self._last_good()
             return
         self._remember()
+
+    def take(self, rules: RuleSet) -> None:
+        """Put other rules into force; `reload` goes back to those of the folder."""
+        self.rules = self.with_model(rules)
+
+    def with_model(self, rules: RuleSet) -> RuleSet:
+        """Give rules the classifier of those in force, so that only the rules differ."""
+        if self.rules is not None:
+            rules.classifier = self.rules.classifier
+        return rules
 
     def _remember(self) -> None:
         if self._keep is None:
@@ -102,15 +137,32 @@ class Screen:
         try:
             if self.rules is None:
                 raise RuntimeError("no rules are in force")
-            verdict = assess(
-                text,
-                Context(who=who, turns=tuple(turns), floor=Level(floor), weak_signs=weak_signs),
-                self.rules,
-            )
+            context = Context(who, tuple(turns), Level(floor), weak_signs)
+            verdict = assess(text, context, self.rules)
         except Exception as error:
             # The type only: an exception's text may hold a parent's words.
             log.error("screen_failed", error=type(error).__name__)
             return Screened(None, FAILED_LEVEL.value, FAILED_LEVEL.value)
         level = verdict.level.value
         raised = rank(level) > rank(floor)
-        return Screened(verdict, level, level if raised else verdict.fresh.value)
+        shadow = self._compare(text, context, self.rules, verdict)
+        return Screened(verdict, level, level if raised else verdict.fresh.value, shadow)
+
+    def _compare(
+        self, text: str, context: Context, live: RuleSet, verdict: Verdict
+    ) -> Shadowed | None:
+        """Ask the rules in shadow as well; what they say, or that they break, changes nothing.
+
+        An open case would hide every difference below its level, so both judge without it.
+        """
+        shadow = self.shadow
+        if shadow is None:
+            return None
+        try:
+            free = replace(context, floor=Level.NONE)
+            told = verdict if context.floor is Level.NONE else assess(text, free, live)
+            found = difference(told, assess(text, free, shadow.rules))
+        except Exception as error:
+            log.error("shadow_failed", error=type(error).__name__)
+            return Shadowed(shadow.rule_set_id, None, failed=True)
+        return Shadowed(shadow.rule_set_id, found)
