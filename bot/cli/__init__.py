@@ -17,6 +17,7 @@ from bot.cli import (
     hotlines,
     move,
     quality,
+    risk_model,
     serving,
     setup,
     simulate,
@@ -36,6 +37,7 @@ handbook.add(app)
 move.add(app)
 simulate.add(app)
 app.add_typer(quality.app, name="eval", help="Measure search and the risk screen.")
+app.add_typer(risk_model.app, name="risk-model", help="The classifier beside the risk rules.")
 app.add_typer(bench.app, name="bench", help="Measure speed; one JSON object each.")
 app.add_typer(hotlines.app, name="hotlines", help="The numbers that replies print.")
 app.add_typer(staff.app, name="staff", help="Members of staff and their passwords.")

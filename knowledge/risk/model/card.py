@@ -7,47 +7,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from knowledge.encoder.build import LONGEST
+from knowledge.risk.loading import CATEGORIES
 
 PAD = 1
 FILES = ("model.onnx", "tokenizer.json")
+SETTLED = Path(__file__).with_name("settled.toml")
+# What is no danger has no score of its own.
+JUDGED = tuple(sorted(CATEGORIES - {"EDU", "NONE", "TEST"}))
 
 
 def write_card(
-    folder: Path,
-    *,
-    name: str,
-    categories: Sequence[str],
-    thresholds: Sequence[float],
-    category_sure: float,
-    category_careful: Mapping[str, float],
-    made_from: Mapping[str, str],
+    folder: Path, made_from: Mapping[str, str], categories: Sequence[str] = JUDGED
 ) -> None:
     """
-    Write `card.toml` beside the model, with the checksums of its files.
+    Write `card.toml` beside the model: checksums, and the thresholds of `settled.toml`.
 
     Args:
-        thresholds: For "at least level 1, 2, 3, 3!".
-        category_sure: A category less likely than this is told as distress.
-        category_careful: Categories that are named from this chance on, before likelier ones.
         made_from: What it learned from: a label and a SHA-256 each.
+        categories: In the order of the scores.
     """
+    settled: dict[str, Any] = tomllib.loads(SETTLED.read_text(encoding="utf-8"))
     sums = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in FILES}
     lines = [
-        f"name = {json.dumps(name)}",
+        f"name = {json.dumps(settled['name'])}",
         f"longest = {LONGEST}",
         f"pad = {PAD}",
         f"categories = {json.dumps(list(categories))}",
-        f"thresholds = {json.dumps([round(float(value), 4) for value in thresholds])}",
-        f"category_sure = {category_sure}",
-        "\n[category_careful]",
-        *(f"{json.dumps(key)} = {value}" for key, value in category_careful.items()),
-        "\n[made_from]",
-        *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in made_from.items()),
-        "\n[files]",
-        *(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in sums.items()),
+        f"thresholds = {json.dumps(settled['thresholds'])}",
+        f"category_sure = {settled['category_sure']}",
+        *_section("category_careful", settled["category_careful"]),
+        *_section("made_from", made_from),
+        *_section("files", sums),
     ]
     (folder / "card.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _section(name: str, values: Mapping[str, str | float]) -> list[str]:
+    rows = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items()]
+    return [f"\n[{name}]", *rows]

@@ -118,7 +118,7 @@ def read_lines(path: Path) -> list[Example]:
         try:
             row: dict[str, Any] = json.loads(line)
             turns = tuple(row.get("turns") or [row["text"]])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise ExamplesInvalid(
                 "not a row of JSON with a text", file=path, line=number
             ) from error

@@ -5,6 +5,7 @@ Called by `train` and `run`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from knowledge.text import normalise
@@ -15,7 +16,14 @@ BETWEEN = " | "
 
 def prepare(turns: Sequence[str]) -> str:
     """Return messages of a conversation, oldest first, as one text the model can read."""
-    return BETWEEN.join(part for turn in turns if (part := normalise(turn)))
+    return BETWEEN.join(part for turn in turns if (part := normalise(_visible(turn))))
+
+
+def _visible(text: str) -> str:
+    """Drop what nobody sees (zero width, direction marks); it would stand as a gap in a word."""
+    if text.isascii():
+        return text
+    return "".join(char for char in text if unicodedata.category(char) != "Cf")
 
 
 def windows(text: str, places: Sequence[int] = ()) -> list[str]:

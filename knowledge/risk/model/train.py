@@ -24,6 +24,7 @@ from knowledge.encoder.distil import make_model, read_model
 from knowledge.encoder.graph import write_graph
 from knowledge.encoder.source import read_source
 from knowledge.risk.model.augment import augmented
+from knowledge.risk.model.card import PAD
 from knowledge.risk.model.examples import Example
 from knowledge.risk.model.prepare import prepare
 from knowledge.risk.model.run import LEVELS
@@ -172,7 +173,8 @@ def _loss(
     recipe: Recipe,
 ) -> Any:
     tokenizer.enable_truncation(LONGEST)
-    tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+    # Few different lengths: each new shape costs the processor's library a compilation.
+    tokenizer.enable_padding(pad_id=PAD, pad_token="<pad>", pad_to_multiple_of=16)
     encodings = tokenizer.encode_batch([prepare(row.turns) for row in batch])
     numbers = torch.tensor([encoding.ids for encoding in encodings])
     mask = torch.tensor([encoding.attention_mask for encoding in encodings])
