@@ -22,6 +22,7 @@ class Access:
             from becoming idle, and a refusal is answered in place instead of by the login page.
         demo: exists in demo mode only.
         unchanged_password: may be called before the one-time password is changed.
+        form_bytes: how long a form may be as it is sent; a Chinese character takes nine.
     """
 
     roles: frozenset[str] = frozenset()
@@ -29,6 +30,7 @@ class Access:
     by_itself: bool = False
     demo: bool = False
     unchanged_password: bool = False
+    form_bytes: int = 64 * 1024
 
     def check(self, caller: StaffView | None, mode: str) -> None:
         """Let a caller pass or raise.
@@ -55,6 +57,7 @@ DESK = Access(roles=frozenset({"counselor", "lead", "district"}))
 DESK_BY_ITSELF = Access(roles=DESK.roles, by_itself=True)
 CASE = Access(roles=frozenset({"counselor", "district"}))
 CASE_BY_ITSELF = Access(roles=CASE.roles, by_itself=True)
+RULES_TEXT = Access(roles=DESK.roles, form_bytes=2 * 1024 * 1024)
 OPERATOR = Access(roles=frozenset({"admin", "district"}))
 DEMO = Access(anyone=True, demo=True)
 
@@ -76,6 +79,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/desk/cases/{case_id:int}/write"): CASE,
     ("POST", "/desk/cases/{case_id:int}/release"): CASE,
     ("POST", "/desk/cases/{case_id:int}/close"): CASE,
+    ("GET", "/rules/try"): DESK,
+    ("POST", "/rules/try"): RULES_TEXT,
     ("GET", "/admin"): OPERATOR,
     ("POST", "/admin/alarms/{alarm_id:int}/clear"): OPERATOR,
     ("GET", "/simulator"): DEMO,

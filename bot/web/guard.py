@@ -26,7 +26,6 @@ from bot.web.render import Renderer
 LOGIN_COOKIE = "xinqing_login"
 FORM_COOKIE = "xinqing_form"
 FORM_PURPOSE = "form"
-MAX_FORM_BYTES = 64 * 1024
 
 
 class FormExpired(NotAllowed):
@@ -102,7 +101,7 @@ class Guard:
                 return secure(RedirectResponse("/password", 303), request)
             await self._touch(signed_in, access)
             csrf = self._csrf(signed_in, access, nonce)
-            form = await _form(request) if request.method == "POST" else {}
+            form = await _form(request, access.form_bytes) if request.method == "POST" else {}
             if request.method == "POST" and not self._fits(form, signed_in, access, nonce):
                 raise FormExpired("csrf")
             response = await page(Call(request, self.services, self.pages, signed_in, csrf, form))
@@ -176,17 +175,17 @@ def _open_to_new(access: Access) -> bool:
     return access.anyone or access.unchanged_password
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def _form(request: Request, most: int) -> dict[str, str]:
     """Read a form's fields; the last value of a doubled field counts.
 
     Raises:
-        CallbackTooLarge: longer than any form of ours.
+        CallbackTooLarge: longer than this form may be.
         InputInvalid: not a form.
     """
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_FORM_BYTES:
+        if len(body) > most:
             raise CallbackTooLarge("form")
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=50, errors="strict")

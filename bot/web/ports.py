@@ -10,6 +10,7 @@ from bot.db.engine import Database
 from bot.services.live import LiveEvents
 from bot.services.quota import Budget
 from knowledge.entry import Entry
+from knowledge.risk import RuleSet
 
 
 class WechatPhone(Protocol):
@@ -100,6 +101,15 @@ class Answers(Protocol):
         ...
 
 
+class Screening(Protocol):
+    """The rules in force."""
+
+    @property
+    def rules(self) -> RuleSet | None:
+        """Return the rules that messages are judged with; None when none can be read."""
+        ...
+
+
 class PageServices(Protocol):
     """The built services, as far as pages need them."""
 
@@ -111,6 +121,8 @@ class PageServices(Protocol):
     def ring(self) -> KeyRing: ...
     @property
     def mode(self) -> str: ...
+    @property
+    def screen(self) -> Screening: ...
     @property
     def live(self) -> LiveEvents: ...
     @property

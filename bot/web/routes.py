@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.web import admin, desk, login, simulator, start
+from bot.web import admin, desk, login, riskbox, simulator, start
 from bot.web.access import TABLE
 from bot.web.guard import Guard, Page
 from bot.web.headers import StaticPages
@@ -28,6 +28,8 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{CASE}/write"): desk.write,
     ("POST", f"{CASE}/release"): desk.release,
     ("POST", f"{CASE}/close"): desk.close,
+    ("GET", "/rules/try"): riskbox.try_form,
+    ("POST", "/rules/try"): riskbox.try_text,
     ("GET", "/admin"): admin.alarms_page,
     ("POST", "/admin/alarms/{alarm_id:int}/clear"): admin.clear_alarm,
     ("GET", "/simulator"): simulator.page,

@@ -23,6 +23,8 @@ from bot.services import live, passwords, places, staff
 from bot.services.quota import Budget
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
+from knowledge.risk import RuleSet
+from knowledge.risk.assess import default_rules
 
 Browser = Callable[..., httpx2.AsyncClient]
 START = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
@@ -137,6 +139,13 @@ class FakeAnswers:
 
 
 @dataclass
+class FakeScreen:
+    """The rules that ship with the project."""
+
+    rules: RuleSet | None = field(default_factory=default_rules)
+
+
+@dataclass
 class FakeServices:
     """What wiring hands to the pages."""
 
@@ -149,6 +158,7 @@ class FakeServices:
     answers: FakeAnswers
     simulator: FakeSimulator | None
     budgets: tuple[Budget, ...] = ()
+    screen: FakeScreen = field(default_factory=FakeScreen)
 
 
 @dataclass

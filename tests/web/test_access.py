@@ -25,6 +25,10 @@ def _expected(method: str, path: str, login: str | None) -> int:
         if login is None:
             return 401
         return 200 if role in ("admin", "district") else 403
+    if path.startswith("/rules/try"):
+        if login is None:
+            return 401
+        return 200 if role in ("counselor", "lead", "district") else 403
     if path.startswith("/desk"):
         if login is None:
             return 401
