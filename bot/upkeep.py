@@ -38,6 +38,7 @@ async def prepare(house: House) -> None:
     """Bring lanes and hotlines into force and record what could not be loaded."""
     services = house.services
     now = services.clock.now()
+    await house.rules_in_force.follow(services.policy)
     async with services.database.write() as session:
         for name in house.senders:
             await ensure_lane(
@@ -118,7 +119,12 @@ async def follow_published(house: House) -> None:
 
 
 async def look_for_published(house: House) -> None:
-    """Look once; a register that is wrong is told of once, and the one before stays in force."""
+    """Look once; what is wrong is told of once, and what was there before stays in force."""
+    await house.rules_in_force.follow(house.services.policy)
+    await _look_for_lines(house)
+
+
+async def _look_for_lines(house: House) -> None:
     services = house.services
     async with services.database.read() as session:
         if not await services.lines.changed(session) or await services.lines.reload(session):

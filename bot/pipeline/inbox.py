@@ -25,10 +25,10 @@ from bot.core.privacy import clean
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message
 from bot.db.models.case import CLOSED
-from bot.services import alarms, cases, contacts, figures
+from bot.services import alarms, cases, contacts, figures, rule_changes
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
-from bot.services.screening import Screen, Screened
+from bot.services.screening import Screen, Screened, Shadowed
 
 log = structlog.get_logger(__name__)
 
@@ -238,10 +238,19 @@ class Inbox:
                     policy=self._policy,
                 )
             session.add(_assessment(message, screened, now))
+            if screened.shadow is not None:
+                await self._note_shadow(session, message.id, screened.shadow, now)
             if screened.failed:
                 figures.SCREEN_FAILURES.inc()
                 await alarms.raise_alarm(session, "screen_failed", now=now, policy=self._policy)
         return message
+
+    async def _note_shadow(
+        self, session: AsyncSession, message_id: int, shadow: Shadowed, now: datetime
+    ) -> None:
+        rule_changes.note(session, shadow, message_id, now)
+        if shadow.failed:
+            await alarms.raise_alarm(session, "shadow_failed", now=now, policy=self._policy)
 
     async def _escalate(
         self,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import cases
+from bot.services import cases, rule_changes
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
@@ -74,6 +74,7 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     await session.execute(
         update(GapTicket).where(GapTicket.message_id.in_(plain)).values(question="", state="erased")
     )
+    await rule_changes.forget(session, plain)
     await session.execute(
         update(Assessment).where(Assessment.message_id.in_(plain)).values(spans=[])
     )

@@ -41,6 +41,8 @@ from bot.services.container import Services
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Meter
+from bot.services.replays import Replays
+from bot.services.rules_in_force import RulesInForce
 from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
@@ -79,6 +81,7 @@ class House:
     cards: Cards
     meter: Meter
     trouble: Trouble
+    rules_in_force: RulesInForce
     streams: dict[str, StreamClient]
     handover: Handover
     deliverer: Deliverer
@@ -183,6 +186,8 @@ def _assemble(
     deliverer = Deliverer(services, router, channels, senders, patience, saving, proofs)
     registry = JobRegistry()
     deliverer.register(registry)
+    rules = RulesInForce(services.database, clock, services.screen)
+    Replays(services.database, clock, services.screen, rules).register(registry)
     register_forgetting(registry, clock)
     worker = Worker(
         services.database,
@@ -202,6 +207,7 @@ def _assemble(
         cards=cards,
         meter=meter,
         trouble=trouble,
+        rules_in_force=rules,
         streams=streams,
         handover=handover,
         deliverer=deliverer,
