@@ -10,6 +10,7 @@ from bot.db.models.message import Assessment, Message
 from bot.db.models.operation import Alarm, PlatformToken, QuotaUse, WorkTask
 from bot.db.models.place import Place
 from bot.db.models.roster import HotlineRow, Shift
+from bot.db.models.rule_case import RuleCase
 from bot.db.models.rules import RuleChange, RuleReplay, RuleSet
 from bot.db.models.staff import Login, LoginFailure, Staff, StaffRole
 
@@ -33,6 +34,7 @@ __all__ = [
     "Place",
     "PlatformToken",
     "QuotaUse",
+    "RuleCase",
     "RuleChange",
     "RuleReplay",
     "RuleSet",
