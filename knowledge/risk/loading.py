@@ -158,9 +158,8 @@ class _Builder:
             ),
             slot_groups=slots,
             regexes=[
-                (number, self.regexes[name])
-                for number, (_, names) in enumerate(self.groups)
-                for name in names
+                (tuple(n for n, (_, names) in enumerate(self.groups) if name in names), regex)
+                for name, regex in self.regexes.items()
             ],
             rewriter=self.rewriter,
             anchors=anchors,

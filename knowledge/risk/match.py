@@ -7,6 +7,8 @@ checked only when all their words are there, so the cost grows with the text, no
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
 
 from knowledge.risk.normalise import Folded
 from knowledge.risk.patterns import NEAR, WINDOW
@@ -19,22 +21,107 @@ Run = tuple[Stretch, ...]
 _TOUGH = frozenset({"自杀", "自残", "割腕", "跳楼"})
 
 
-class Found:
-    """Where the words of the rules stand in a folded text; groups are gathered when asked for."""
+# A text is looked at in blocks: a pattern is tried only where all its words stand in two
+# neighbouring ones, which hold everything that is not longer than a block.
+BLOCK = 120
 
-    def __init__(
-        self,
-        folded: Folded,
-        words: dict[int, list[Stretch]],
-        special: dict[int, list[Stretch]],
-        rules: RuleSet,
-    ) -> None:
+
+class Scan:
+    """Every word of the rules in a text of any length, found once."""
+
+    def __init__(self, folded: Folded, rules: RuleSet) -> None:
         self.folded = folded
-        self.words = words
-        self.special = special
-        self._literals = rules.group_literals
-        self.present: set[int] = set(special).union(*(rules.literal_groups[word] for word in words))
+        self.rules = rules
+        self.words: defaultdict[int, list[Stretch]] = defaultdict(list)
+        self._standing: dict[int, list[Stretch]] = {}
+        self.special: dict[int, list[Stretch]] = {}
+        count = len(folded.text) // BLOCK + 1
+        self.literals: list[set[int]] = [set() for _ in range(count)]
+        self.groups: list[set[int]] = [set() for _ in range(count)]
+        self._matches = rules.automaton.find_matches_as_indexes(folded.text, overlapping=True)
+        self._masks = _masks(folded, self._matches, rules)
+        self._find_words()
+        self._find_special()
+        self.bits = [self._bits(number) for number in range(count)]
+        self.triggered = [self._triggered(number) for number in range(count)]
+
+    def _find_words(self) -> None:
+        """Find the literals in each block; whether a place counts is asked when it is needed."""
+        words, literals = self.words, self.literals
+        for number, start, end in self._matches:
+            words[number].append((start, end))
+            literals[start // BLOCK].add(number)
+
+    def places(self, literal: int) -> list[Stretch]:
+        """Return where a word stands, but for what an idiom covers or a comma parts."""
+        places = self._standing.get(literal)
+        if places is None:
+            latin = literal in self.rules.latin
+            places = self._standing[literal] = [
+                place for place in self.words[literal] if self._stands(*place, latin)
+            ]
+        return places
+
+    def _stands(self, start: int, end: int, latin: bool) -> bool:
+        folded = self.folded
+        if folded.crosses_comma(start, end) and folded.text[start:end] not in _TOUGH:
+            return False
+        if start in self._masks:
+            low, high = self._masks[start]
+            if start > low or end < high:
+                return False
+        return not latin or folded.whole_word(start, end)
+
+    def _find_special(self) -> None:
+        for groups, regex in self.rules.regexes:
+            places = [
+                hit.span()
+                for hit in regex.finditer(self.folded.text)
+                if not self.folded.crosses_comma(*hit.span())
+            ]
+            for start, _ in places:
+                self.groups[start // BLOCK].update(groups)
+            if places:
+                for group in groups:
+                    self.special[group] = sorted([*self.special.get(group, ()), *places])
+
+    def _bits(self, block: int) -> int:
+        """Return the groups that have a word in the block, as the bits of a number."""
+        bits = 0
+        of_literal = self.rules.literal_bits
+        for number in self.literals[block]:
+            bits |= of_literal[number]
+        for group in self.groups[block]:
+            bits |= 1 << group
+        return bits
+
+    def _triggered(self, block: int) -> set[int]:
+        """Return the patterns that the words of the block bring into play."""
+        anchored, groups = self.rules.literal_patterns, self.rules.anchors
+        triggered: set[int] = set()
+        for literal in self.literals[block] & self.rules.anchored:
+            triggered |= anchored[literal]
+        for group in self.groups[block]:
+            triggered.update(groups.get(group, ()))
+        return triggered
+
+
+class Found:
+    """Where the words of the rules stand in one window; gathered by group when asked for."""
+
+    def __init__(self, scan: Scan, low: int, high: int) -> None:
+        self._scan = scan
+        self._low, self._high = low, high
+        self._whole = low == 0 and high >= len(scan.folded.text)
+        self.folded = scan.folded if self._whole else scan.folded.cut(low, high)
+        self.blocks = range(low // BLOCK, -(-min(high, len(scan.folded.text)) // BLOCK))
+        self._literals: set[int] = set().union(*(scan.literals[block] for block in self.blocks))
+        self._bits = _union(scan.bits, self.blocks)
         self._gathered: dict[int, list[Stretch]] = {}
+
+    def may_hold(self, pattern: int) -> bool:
+        """Tell whether all words of a pattern are somewhere in the window."""
+        return not self._scan.rules.pattern_bits[pattern] & ~self._bits
 
     def of(self, group: int) -> list[Stretch]:
         """Return the stretches of one group, in order of their end."""
@@ -44,37 +131,45 @@ class Found:
         return places
 
     def _gather(self, group: int) -> list[Stretch]:
-        literals = self._literals[group]
-        present = literals & self.words.keys()
-        places = [place for literal in present for place in self.words[literal]]
-        places += self.special.get(group, ())
+        places_of = self._scan.places
+        present = self._scan.rules.group_literals[group] & self._literals
+        places = [place for literal in present for place in self._inside(places_of(literal))]
+        if group in self._scan.special:
+            places += self._inside(self._scan.special[group])
         if len(places) > 1:
-            places.sort(key=lambda place: place[1])
+            places.sort(key=_end)
         return places
 
+    def _inside(self, places: list[Stretch]) -> list[Stretch]:
+        """Return the places in the window, counted from its beginning."""
+        if self._whole:
+            return places
+        low, high = self._low, self._high
+        first = bisect_left(places, (low, low))
+        last = bisect_left(places, (high, high))
+        return [(start - low, end - low) for start, end in places[first:last] if end <= high]
 
-def find(folded: Folded, rules: RuleSet) -> Found:
-    """Find every word of every group, leaving out what an idiom covers."""
-    matches = rules.automaton.find_matches_as_indexes(folded.text, overlapping=True)
-    masks = _masks(folded, matches, rules)
-    words: dict[int, list[Stretch]] = {}
-    for number, start, end in matches:
-        if _stands(folded, start, end, masks, number in rules.latin):
-            words.setdefault(number, []).append((start, end))
-    special: dict[int, list[Stretch]] = {}
-    for group, regex in rules.regexes:
-        for hit in regex.finditer(folded.text):
-            if not folded.crosses_comma(*hit.span()):
-                special.setdefault(group, []).append(hit.span())
-    return Found(folded, words, special, rules)
+    def candidates(self) -> list[int]:
+        """Return the patterns all of whose words stand in two neighbouring blocks."""
+        scan, found = self._scan, set[int]()
+        needed = scan.rules.pattern_bits
+        for block in self.blocks[:-1] or self.blocks:
+            pair = range(block, min(block + 2, self.blocks.stop))
+            missing = ~_union(scan.bits, pair)
+            triggered = set[int]().union(*(scan.triggered[number] for number in pair)) - found
+            found |= {one for one in triggered if not needed[one] & missing}
+        return sorted(found)
 
 
-def candidates(found: Found, rules: RuleSet) -> list[int]:
-    """Return the patterns all of whose groups are somewhere in the text."""
-    triggered: set[int] = set().union(*(rules.literal_patterns[word] for word in found.words))
-    for group in found.special:
-        triggered.update(rules.anchors.get(group, ()))
-    return sorted(number for number in triggered if rules.patterns[number].needed <= found.present)
+def _union(bits: Sequence[int], numbers: range) -> int:
+    whole = 0
+    for number in numbers:
+        whole |= bits[number]
+    return whole
+
+
+def _end(place: Stretch) -> int:
+    return place[1]
 
 
 def runs(found: Found, pattern: CompiledPattern) -> list[Run]:
@@ -137,39 +232,19 @@ def _apart(left: Run, right: Run) -> bool:
     return not any(a < d and c < b for a, b in left for c, d in right)
 
 
-def _masks(folded: Folded, matches: list[tuple[int, int, int]], rules: RuleSet) -> list[Stretch]:
-    """Return the idioms in the text, the longest where they overlap."""
+def _masks(
+    folded: Folded, matches: list[tuple[int, int, int]], rules: RuleSet
+) -> dict[int, Stretch]:
+    """Return the idiom over each character that lies in one, the longest where they overlap."""
     idioms = [
         (start, end)
         for number, start, end in matches
         if number in rules.idioms and not folded.crosses_comma(start, end)
     ]
-    if len(idioms) < 2:
-        return idioms
-    kept: list[Stretch] = []
+    masks: dict[int, Stretch] = {}
+    furthest = 0
     for start, end in sorted(idioms, key=lambda mask: (mask[0], -mask[1])):
-        if not kept or end > kept[-1][1]:
-            kept.append((start, end))
-    return kept
-
-
-def _stands(folded: Folded, start: int, end: int, masks: list[Stretch], latin: bool) -> bool:
-    """Tell whether a word counts: no comma inside it, no idiom over it, no longer Latin word."""
-    if (
-        end - start > 1
-        and folded.crosses_comma(start, end)
-        and folded.text[start:end] not in _TOUGH
-    ):
-        return False
-    if masks and _masked(start, end, masks):
-        return False
-    return not latin or folded.whole_word(start, end)
-
-
-def _masked(start: int, end: int, masks: list[Stretch]) -> bool:
-    """Tell whether the word lies in an idiom or begins inside one."""
-    at = bisect_left(masks, (start + 1, 0)) - 1
-    if at < 0:
-        return False
-    low, high = masks[at]
-    return (low <= start and end <= high and (start, end) != (low, high)) or low < start < high
+        if end > furthest:
+            masks.update(dict.fromkeys(range(start, end), (start, end)))
+            furthest = end
+    return masks

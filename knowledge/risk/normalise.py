@@ -8,10 +8,11 @@ everything that is neither a letter nor an emoji. Gaps are kept as break strengt
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 
 from opencc import OpenCC
 
@@ -25,6 +26,13 @@ _DIALECT = str.maketrans(
     "他你你不他没的了在看给来割割了了了了了我不不我你死",
 )
 _SIMPLIFY = OpenCC("t2s")
+
+# Kinds of characters: one that folds to one, one that folds to several, separators by strength.
+_ONE, _MANY = "k", "m"
+_LETTERS = _ONE + _MANY
+_KINDS = re.compile("k+|m|[0-4]+")
+_THRICE = re.compile(r"([^0-9])\1\1+")
+_MOST = 4  # ㍿ folds to four; an Arabic ligature of eighteen letters must not swell a text
 
 
 def clean(text: str) -> str:
@@ -63,12 +71,12 @@ class Folded:
     @cached_property
     def comma_count(self) -> list[int]:
         """Running number of breaks of COMMA or stronger up to and with each character."""
-        return list(accumulate(int(strength >= COMMA) for strength in self.breaks))
+        return list(accumulate(map(COMMA.__le__, self.breaks)))
 
     @cached_property
     def stop_count(self) -> list[int]:
         """Running number of breaks of STOP or stronger up to and with each character."""
-        return list(accumulate(int(strength >= STOP) for strength in self.breaks))
+        return list(accumulate(map(STOP.__le__, self.breaks)))
 
     def crosses_comma(self, start: int, end: int) -> bool:
         """Tell whether a comma or more lies inside the folded stretch."""
@@ -102,42 +110,70 @@ class Folded:
 
 def fold(text: str, first_break: int = TURN) -> Folded:
     """Fold `text`; offsets point into `text` as it was given."""
-    chars: list[str] = []
+    text = clean(text)
+    known = {char: _classify(char) for char in set(text)}
+    kinds = text.translate({ord(char): kind for char, (kind, _) in known.items()})
+    pieces: list[str] = []
     starts: list[int] = []
     breaks: list[int] = []
     pending = first_break
-    for offset, raw in enumerate(clean(text)):
-        kept, strength = _classify(raw)
-        if strength > pending:
-            pending = strength
-        for char in kept:
-            if pending < COMMA and chars[-2:] == [char, char] and not char.isdigit():
-                continue  # the third of the same in a row; numbers may repeat
-            chars.append(char)
-            starts.append(offset)
-            breaks.append(pending)
-            pending = 0
-    folded = _simplify("".join(chars)).translate(_DIALECT)
-    ends = tuple(offset + 1 for offset in starts)
-    return Folded(folded, tuple(starts), ends, tuple(breaks))
+    for hit in _KINDS.finditer(kinds):
+        low, high = hit.span()
+        kind = kinds[low]
+        if kind not in _LETTERS:
+            pending = max(pending, int(max(hit.group())))
+            continue
+        piece = text[low:high] if kind == _ONE else known[text[low]][1]
+        pieces.append(piece)
+        starts += range(low, high) if kind == _ONE else [low] * len(piece)
+        breaks.append(pending)
+        breaks += repeat(0, len(piece) - 1)
+        pending = 0
+    plain = {ord(char): kept for char, (kind, kept) in known.items() if kind == _ONE}
+    return _thinned("".join(pieces).translate(plain), starts, breaks)
+
+
+def _thinned(text: str, starts: list[int], breaks: list[int]) -> Folded:
+    """Leave out the third and further of the same in a row; numbers may repeat."""
+    drop: set[int] = set()
+    for hit in _THRICE.finditer(text):
+        for place in range(hit.start() + 2, hit.end()):
+            if breaks[place] < COMMA:
+                drop.add(place)
+    if drop:
+        for place in sorted(drop, reverse=True):
+            if place + 1 < len(text):
+                breaks[place + 1] = max(breaks[place], breaks[place + 1])
+        keep = [place for place in range(len(text)) if place not in drop]
+        text = "".join([text[place] for place in keep])
+        starts, breaks = [starts[place] for place in keep], [breaks[place] for place in keep]
+    folded = _simplify(text).translate(_DIALECT)
+    return Folded(folded, tuple(starts), tuple([offset + 1 for offset in starts]), tuple(breaks))
 
 
 def join(parts: list[Folded]) -> Folded:
     """Put several folded messages behind one another; offsets of each stay its own."""
+    if len(parts) == 1:
+        return parts[0]
     return Folded(
         "".join(part.text for part in parts),
-        tuple(offset for part in parts for offset in part.starts),
-        tuple(offset for part in parts for offset in part.ends),
-        tuple(strength for part in parts for strength in part.breaks),
+        tuple(chain.from_iterable(part.starts for part in parts)),
+        tuple(chain.from_iterable(part.ends for part in parts)),
+        tuple(chain.from_iterable(part.breaks for part in parts)),
     )
 
 
 @lru_cache(maxsize=16384)
-def _classify(raw: str) -> tuple[str, int]:
-    """Return what a character folds to (letters, digits, emoji), and how strongly it separates."""
+def _classify(raw: str) -> tuple[str, str]:
+    """Return the kind of a character, and the letters, digits or emoji it folds to.
+
+    The kind is `_ONE`, `_MANY`, or the strength with which it separates as a digit.
+    """
     form = unicodedata.normalize("NFKC", raw).lower()
-    kept = "".join(char for char in form if _meaningful(char))
-    return kept, 0 if kept else max((_strength(char) for char in form), default=0)
+    kept = "".join(char for char in form if _meaningful(char))[:_MOST]
+    if kept:
+        return (_ONE if len(kept) == 1 else _MANY), kept
+    return str(max((_strength(char) for char in form), default=0)), ""
 
 
 _MEANING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"}

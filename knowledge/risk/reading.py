@@ -16,7 +16,7 @@ from knowledge.risk.normalise import TURN, Folded, fold, join
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject, max_level
 
-_WINDOW, _OVERLAP, _LONG = 600, 120, 5_000
+_WINDOW, _OVERLAP, _LONG = 5 * match.BLOCK, match.BLOCK, 5_000
 _EXCEPTION = 24  # characters between a finding and the words that excuse it
 
 
@@ -72,8 +72,9 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     findings: list[Finding] = []
     done: set[str] = set()
     guess, testing = "X", False
-    for offset, part in _windows(folded):
-        reader = Reader(match.find(part, rules), rules, who)
+    scan = match.Scan(folded, rules)
+    for offset in _windows(folded):
+        reader = Reader(match.Found(scan, offset, offset + _WINDOW), rules, who)
         testing = testing or reader.testing
         fired = [_shifted(finding, offset) for finding in _findings(reader, done)]
         worst = max(fired, key=lambda finding: finding.level.rank, default=None)
@@ -101,18 +102,16 @@ def together(readings: Sequence[Reading]) -> Reading:
     return Reading(join([one.folded for one in readings]), findings, who, testing)
 
 
-def _windows(folded: Folded) -> Iterator[tuple[int, Folded]]:
-    if len(folded.text) <= _WINDOW:
-        yield 0, folded
-        return
-    for low in range(0, len(folded.text) - _OVERLAP, _WINDOW - _OVERLAP):
-        yield low, folded.cut(low, low + _WINDOW)
+def _windows(folded: Folded) -> Iterable[int]:
+    """Return where the windows begin; two neighbouring blocks lie together in one of them."""
+    size = len(folded.text)
+    return range(0, size - _OVERLAP, _WINDOW - _OVERLAP) if size > _WINDOW else (0,)
 
 
 def _findings(reader: Reader, done: set[str]) -> Iterator[Finding]:
     """Judge every rule but those of `done`, which a long text has already shown at their worst."""
     rules = reader.rules
-    for number in match.candidates(reader.found, rules):
+    for number in reader.found.candidates():
         rule = rules.owners[number]
         if rule is not None and rule.id not in done:
             yield from _of_pattern(number, rule, reader)
@@ -135,9 +134,8 @@ def _near(patterns: Iterable[int], run: Run, reader: Reader) -> bool:
     """Tell whether one of the patterns stands within reach of the run."""
     low, high = run[0][0] - _EXCEPTION, run[-1][1] + _EXCEPTION
     for number in patterns:
-        pattern = reader.rules.patterns[number]
-        if pattern.needed <= reader.found.present:
-            for other in match.runs(reader.found, pattern):
+        if reader.found.may_hold(number):
+            for other in match.runs(reader.found, reader.rules.patterns[number]):
                 if low <= other[0][0] and other[-1][1] <= high:
                     return True
     return False

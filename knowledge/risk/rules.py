@@ -90,7 +90,7 @@ class CompiledChain:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPattern:
-    """A pattern, and the rule or rules that own it."""
+    """A pattern, and the groups it needs."""
 
     chains: tuple[CompiledChain, ...]
     needed: frozenset[int]
@@ -115,7 +115,7 @@ class RuleSet:
     idioms: frozenset[int]
     latin: frozenset[int]
     slot_groups: dict[str, int]
-    regexes: list[tuple[int, re.Pattern[str]]]
+    regexes: list[tuple[tuple[int, ...], re.Pattern[str]]]
     rewriter: Rewriter
     classifier: Classifier | None = None
     anchors: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -132,18 +132,29 @@ class RuleSet:
         return AhoCorasick(self.literals, matchkind=MatchKind.Standard)
 
     @cached_property
-    def literal_groups(self) -> list[frozenset[int]]:
-        """Return the groups that each literal belongs to."""
-        groups: list[set[int]] = [set() for _ in self.literals]
+    def literal_bits(self) -> list[int]:
+        """Return the groups that each literal belongs to, as the bits of a number."""
+        bits = [0] * len(self.literals)
         for group, literals in enumerate(self.group_literals):
             for literal in literals:
-                groups[literal].add(group)
-        return [frozenset(found) for found in groups]
+                bits[literal] |= 1 << group
+        return bits
 
     @cached_property
-    def literal_patterns(self) -> list[frozenset[int]]:
-        """Return the patterns that each literal may bring into play."""
-        return [
-            frozenset(number for group in groups for number in self.anchors[group])
-            for groups in self.anchor_groups
-        ]
+    def pattern_bits(self) -> list[int]:
+        """Return the groups that each pattern needs, as the bits of a number."""
+        return [sum(1 << group for group in pattern.needed) for pattern in self.patterns]
+
+    @cached_property
+    def literal_patterns(self) -> dict[int, frozenset[int]]:
+        """Return the patterns that a literal may bring into play, of those that bring any."""
+        found = {
+            literal: frozenset(number for group in groups for number in self.anchors[group])
+            for literal, groups in enumerate(self.anchor_groups)
+        }
+        return {literal: patterns for literal, patterns in found.items() if patterns}
+
+    @cached_property
+    def anchored(self) -> frozenset[int]:
+        """Return the literals that bring patterns into play."""
+        return frozenset(self.literal_patterns)
