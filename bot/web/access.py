@@ -58,6 +58,8 @@ DESK_BY_ITSELF = Access(roles=DESK.roles, by_itself=True)
 CASE = Access(roles=frozenset({"counselor", "district"}))
 CASE_BY_ITSELF = Access(roles=CASE.roles, by_itself=True)
 RULES_TEXT = Access(roles=DESK.roles, form_bytes=2 * 1024 * 1024)
+# Replays and shadows read the messages of every school; what is published judges all of them.
+RULES_DISTRICT = Access(roles=frozenset({"district"}))
 OPERATOR = Access(roles=frozenset({"admin", "district"}))
 DEMO = Access(anyone=True, demo=True)
 
@@ -79,6 +81,22 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/desk/cases/{case_id:int}/write"): CASE,
     ("POST", "/desk/cases/{case_id:int}/release"): CASE,
     ("POST", "/desk/cases/{case_id:int}/close"): CASE,
+    ("GET", "/rules"): DESK,
+    ("POST", "/rules/drafts"): DESK,
+    ("GET", "/rules/{rules_id:int}"): DESK,
+    ("GET", "/rules/{rules_id:int}/progress"): DESK_BY_ITSELF,
+    ("GET", "/rules/{rules_id:int}/diff"): DESK,
+    ("GET", "/rules/{rules_id:int}/files/{name}"): DESK,
+    ("POST", "/rules/{rules_id:int}/files/{name}"): RULES_TEXT,
+    ("POST", "/rules/{rules_id:int}/check"): DESK,
+    ("POST", "/rules/{rules_id:int}/discard"): DESK,
+    ("POST", "/rules/{rules_id:int}/replay"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/replay/stop"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/shadow"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/shadow/stop"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/texts"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/publish"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/back"): RULES_DISTRICT,
     ("GET", "/rules/try"): DESK,
     ("POST", "/rules/try"): RULES_TEXT,
     ("GET", "/admin"): OPERATOR,

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.web import admin, desk, login, riskbox, simulator, start
+from bot.web import admin, desk, login, riskbox, rules, rules_district, simulator, start
 from bot.web.access import TABLE
 from bot.web.guard import Guard, Page
 from bot.web.headers import StaticPages
@@ -10,6 +10,7 @@ from bot.web.ports import PageServices
 from bot.web.render import Renderer
 
 CASE = "/desk/cases/{case_id:int}"
+RULES = "/rules/{rules_id:int}"
 PAGES: dict[tuple[str, str], Page] = {
     ("GET", "/"): start.start,
     ("GET", "/handbook/{entry_id}"): start.handbook_entry,
@@ -28,6 +29,22 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{CASE}/write"): desk.write,
     ("POST", f"{CASE}/release"): desk.release,
     ("POST", f"{CASE}/close"): desk.close,
+    ("GET", "/rules"): rules.rules_page,
+    ("POST", "/rules/drafts"): rules.make_draft,
+    ("GET", RULES): rules.set_page,
+    ("GET", f"{RULES}/progress"): rules.progress,
+    ("GET", f"{RULES}/diff"): rules.diff_page,
+    ("GET", f"{RULES}/files/{{name}}"): rules.file_page,
+    ("POST", f"{RULES}/files/{{name}}"): rules.save_file,
+    ("POST", f"{RULES}/check"): rules.check,
+    ("POST", f"{RULES}/discard"): rules.discard,
+    ("POST", f"{RULES}/replay"): rules_district.start_replay,
+    ("POST", f"{RULES}/replay/stop"): rules_district.stop_replay,
+    ("POST", f"{RULES}/shadow"): rules_district.start_shadow,
+    ("POST", f"{RULES}/shadow/stop"): rules_district.stop_shadow,
+    ("POST", f"{RULES}/texts"): rules_district.texts,
+    ("POST", f"{RULES}/publish"): rules_district.publish,
+    ("POST", f"{RULES}/back"): rules_district.go_back,
     ("GET", "/rules/try"): riskbox.try_form,
     ("POST", "/rules/try"): riskbox.try_text,
     ("GET", "/admin"): admin.alarms_page,

@@ -4,15 +4,20 @@ import re
 
 import pytest
 from desk_world import ROLES, WORDS, Browser, World
+from rules_world import add_draft
 
 from bot.web.access import TABLE
 from bot.web.routes import PAGES
 
 EVENT_STREAMS = {"/desk/events", "/simulator/events"}
+# The first draft that a test makes.
+RULES_ID = 1
+DISTRICT_ONLY = ("/replay", "/shadow", "/stop", "/texts", "/publish", "/back")
 
 
 def _path(path: str, case_id: int) -> str:
     path = path.replace("{case_id:int}", str(case_id)).replace("{alarm_id:int}", "1")
+    path = path.replace("{rules_id:int}", str(RULES_ID)).replace("{name}", "parent.toml")
     return path.replace("{entry_id}", "T06-01")
 
 
@@ -29,6 +34,12 @@ def _expected(method: str, path: str, login: str | None) -> int:
         if login is None:
             return 401
         return 200 if role in ("counselor", "lead", "district") else 403
+    if path == "/rules" or path.startswith(("/rules/drafts", "/rules/{rules_id")):
+        if login is None:
+            return 401
+        deciding = path.endswith(DISTRICT_ONLY)
+        allowed = ("district",) if deciding else ("counselor", "lead", "district")
+        return 200 if role in allowed else 403
     if path.startswith("/desk"):
         if login is None:
             return 401
@@ -60,6 +71,7 @@ def test_only_these_routes_need_no_login() -> None:
 
 @pytest.mark.parametrize("login", [None, *ROLES])
 async def test_every_route_for_everybody(world: World, browser: Browser, login: str | None) -> None:
+    await add_draft(world)
     for (method, path), _ in TABLE.items():
         if path in EVENT_STREAMS or path == "/logout":
             continue
