@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from knowledge.risk.bounded import Unbounded, ways
 from knowledge.risk.context import CONTEXT_SLOTS
 from knowledge.risk.normalise import fold
 from knowledge.risk.patterns import Chain, Group, Pattern, PatternInvalid, parse
@@ -182,7 +183,8 @@ class _Builder:
         for name, text in data.get("regex", {}).items():
             try:
                 self.regexes[name] = re.compile(text)
-            except re.error as error:
+                ways(text)
+            except (re.error, Unbounded) as error:
                 raise self._invalid("lexicon.toml", name, "regex", str(error)) from error
         raw = {name: _words(text) for name, text in data.get("slots", {}).items()}
         for name in raw:
