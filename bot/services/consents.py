@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import cases, rule_changes
+from bot.services import cases, risk_cases, rule_changes
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
@@ -54,6 +54,7 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     open case may not lose its ground, and reports have a legal period. While such a case is open,
     the class and the emergency contact stay too, for they lead help to the right door. Consents
     stay, withdrawn: the law asks for proof of them. Counts, states and the platform's id stay.
+    Copies among the rules' test cases go whatever their level: no law asks for them.
     """
     await withdraw(session, contact_id, now=now)
     case = await cases.open_case(session, contact_id)
@@ -81,6 +82,7 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     await session.execute(
         update(Message).where(Message.id.in_(plain)).values(text="", media_id="", scene="")
     )
+    await risk_cases.erase(session, contact_id, now=now)
     gone = ["name", "who", "pending", "pending_until", "greeted_at"]
     if not in_danger:
         gone += ["place_id", "emergency_contact"]

@@ -12,7 +12,7 @@ from operator import itemgetter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.db.models import Assessment, Case, CaseEvent, Contact, Delivery, Message
+from bot.db.models import Assessment, Case, CaseEvent, Contact, Delivery, Message, RuleCase
 from bot.db.models.delivery import ALERT, API, QUEUED, SENDING
 from bot.services import contacts, desk
 
@@ -35,6 +35,17 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a person said about the judgement of one message."""
+
+    kind: str
+    expected_level: str
+    author: str
+    staff_id: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of the conversation.
 
@@ -42,6 +53,7 @@ class Line:
         side: `parent`, `bot` or `person`.
         parts: the text in pieces, each with whether it fired.
         state: of the delivery; empty for the parent's own line.
+        fresh: level that the screen gave this message itself; empty where there is nothing to mark.
     """
 
     at: datetime
@@ -54,6 +66,9 @@ class Line:
     route: str = ""
     state: str = ""
     reason: str = ""
+    message_id: int = 0
+    fresh: str = ""
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +126,11 @@ async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossie
     said = await _deliveries(session, contact.id)
     judged = await _assessments(session, contact.id)
     events = await _events(session, case.id)
+    marked = await _marked(session, [row.id for row in messages])
     names = await desk.staff_names(
         session,
         {
+            *(row.staff_id for row in marked.values()),
             case.accepted_by,
             contact.holder_id,
             *(row.staff_id for row in said),
@@ -122,7 +139,7 @@ async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossie
     )
     place_id = contact.place_id or case.place_id
     places = await desk.place_names(session, {place_id})
-    lines = [_heard(row, judged.get(row.id)) for row in messages]
+    lines = [_heard(row, judged.get(row.id), _mark(marked.get(row.id), names)) for row in messages]
     lines += [_spoken(row, names) for row in said]
     under_way = sum(row.route == API and row.state in (QUEUED, SENDING) for row in said)
     budget = contacts.budget_left(contact, now)
@@ -156,6 +173,11 @@ async def _assessments(session: AsyncSession, contact_id: int) -> dict[int, Asse
     query = select(Assessment).where(Assessment.contact_id == contact_id)
     rows = await session.scalars(query.order_by(Assessment.id.desc()).limit(HISTORY))
     return {row.message_id: row for row in rows}
+
+
+async def _marked(session: AsyncSession, message_ids: Sequence[int]) -> dict[int, RuleCase]:
+    query = select(RuleCase).where(RuleCase.message_id.in_(message_ids))
+    return {row.message_id or 0: row for row in await session.scalars(query)}
 
 
 async def _events(session: AsyncSession, case_id: int) -> Sequence[CaseEvent]:
@@ -199,7 +221,15 @@ def _step(event: CaseEvent, names: Mapping[int, str]) -> Step:
     )
 
 
-def _heard(message: Message, judged: Assessment | None) -> Line:
+def _mark(row: RuleCase | None, names: Mapping[int, str]) -> Mark | None:
+    if row is None:
+        return None
+    author = names.get(row.staff_id, "")
+    return Mark(row.kind, row.expected_level, author, row.staff_id, row.state)
+
+
+def _heard(message: Message, judged: Assessment | None, mark: Mark | None) -> Line:
+    markable = judged is not None and not judged.failed and bool(message.text)
     return Line(
         at=message.received_at,
         side="parent",
@@ -207,6 +237,9 @@ def _heard(message: Message, judged: Assessment | None) -> Line:
         parts=split(message.text, judged.spans if judged else []),
         level=message.level,
         group=message.group is not None,
+        message_id=message.id,
+        fresh=judged.fresh_level if judged and markable else "",
+        mark=mark,
     )
 
 

@@ -58,6 +58,7 @@ DESK_BY_ITSELF = Access(roles=DESK.roles, by_itself=True)
 CASE = Access(roles=frozenset({"counselor", "district"}))
 CASE_BY_ITSELF = Access(roles=CASE.roles, by_itself=True)
 RULES_TEXT = Access(roles=DESK.roles, form_bytes=2 * 1024 * 1024)
+SECOND = Access(roles=frozenset({"lead", "district"}))
 # Replays and shadows read the messages of every school; what is published judges all of them.
 RULES_DISTRICT = Access(roles=frozenset({"district"}))
 OPERATOR = Access(roles=frozenset({"admin", "district"}))
@@ -81,6 +82,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/desk/cases/{case_id:int}/write"): CASE,
     ("POST", "/desk/cases/{case_id:int}/release"): CASE,
     ("POST", "/desk/cases/{case_id:int}/close"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/mark"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/unmark"): CASE,
     ("GET", "/rules"): DESK,
     ("POST", "/rules/drafts"): DESK,
     ("GET", "/rules/{rules_id:int}"): DESK,
@@ -99,6 +102,11 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("POST", "/rules/{rules_id:int}/back"): RULES_DISTRICT,
     ("GET", "/rules/try"): DESK,
     ("POST", "/rules/try"): RULES_TEXT,
+    ("GET", "/rules/cases"): DESK,
+    ("POST", "/rules/cases"): RULES_TEXT,
+    ("GET", "/rules/cases/{rule_case_id:int}"): DESK,
+    ("POST", "/rules/cases/{rule_case_id:int}/agree"): SECOND,
+    ("POST", "/rules/cases/{rule_case_id:int}/reject"): SECOND,
     ("GET", "/admin"): OPERATOR,
     ("POST", "/admin/alarms/{alarm_id:int}/clear"): OPERATOR,
     ("GET", "/simulator"): DEMO,

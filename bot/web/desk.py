@@ -7,15 +7,17 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid, XinqingError
+from bot.core.levels import LEVELS
 from bot.db.models import Case, Contact
-from bot.services import alarms, cases, conversations, desk, live
-from bot.services.dossier import Dossier, dossier
+from bot.services import alarms, cases, conversations, desk, live, risk_cases
+from bot.services.dossier import Dossier, Line, dossier
+from bot.services.risk_cases import Judgement
 from bot.web.access import OPERATOR
 from bot.web.guard import Call
-from bot.web.render import label
+from bot.web.render import category_codes, label
 
 PING_SECONDS = 15
-DONE = ("accept", "take", "release", "write", "close")
+DONE = ("accept", "take", "release", "write", "close", "mark", "unmark")
 
 Act = Callable[[AsyncSession, Call, Case], Awaitable[object]]
 
@@ -114,8 +116,18 @@ async def _case_page(
         problem=problem,
         sent=call.form,
         close_reasons=cases.CLOSE_REASONS,
+        marking=_marking(call, found),
+        levels=LEVELS,
+        categories=category_codes(),
         max_bytes=conversations.MAX_BYTES,
     )
+
+
+def _marking(call: Call, found: Dossier) -> Line | None:
+    """Return the message whose judgement a person wants to correct, if there is one."""
+    asked = call.form.get("message") or call.request.query_params.get("mark", "")
+    lines = (line for line in found.lines if line.fresh and str(line.message_id) == asked)
+    return next(lines, None)
 
 
 async def case_part(call: Call) -> Response:
@@ -164,6 +176,16 @@ async def close(call: Call) -> Response:
     return await _act(call, "close", _close)
 
 
+async def mark(call: Call) -> Response:
+    """Keep that a message was judged too high or too low; no level changes by it."""
+    return await _act(call, "mark", _mark)
+
+
+async def unmark(call: Call) -> Response:
+    """Take one's own mark back."""
+    return await _act(call, "unmark", _unmark)
+
+
 async def _act(call: Call, name: str, act: Act) -> Response:
     """Do one thing to a case in one transaction; show the page again with what went wrong."""
     case_id: int = call.request.path_params["case_id"]
@@ -176,6 +198,8 @@ async def _act(call: Call, name: str, act: Act) -> Response:
         return await _case_page(call, status=error.status, problem=problem)
     call.services.bell.ring()
     place = "#write" if name in ("take", "write") else ""
+    if name in ("mark", "unmark"):
+        place = f"#message-{_message_id(call)}"
     return RedirectResponse(f"/desk/cases/{case_id}?done={name}{place}", 303)
 
 
@@ -237,8 +261,36 @@ async def _close(session: AsyncSession, call: Call, case: Case) -> None:
     )
 
 
+def _message_id(call: Call) -> int:
+    sent = call.form.get("message", "")
+    return int(sent) if sent.isdecimal() and len(sent) < 19 else 0
+
+
+async def _mark(session: AsyncSession, call: Call, case: Case) -> None:
+    await risk_cases.mark(
+        session,
+        case,
+        message_id=_message_id(call),
+        judgement=Judgement.of(call.form),
+        staff_id=call.staff.id,
+        now=call.services.clock.now(),
+    )
+
+
+async def _unmark(session: AsyncSession, call: Call, case: Case) -> None:
+    await risk_cases.undo(
+        session,
+        case,
+        message_id=_message_id(call),
+        staff_id=call.staff.id,
+        now=call.services.clock.now(),
+    )
+
+
 async def _explain(call: Call, case_id: int, error: XinqingError) -> str:
     """Say in Chinese why something was refused, from the state as it is now."""
+    if str(error) in risk_cases.REFUSALS:
+        return label("risk_case", str(error))
     if isinstance(error, InputInvalid):
         codes = {"reason": "no_reason", "note": "no_note"}
         too_long = len(call.form.get("text", "").encode()) > conversations.MAX_BYTES

@@ -18,6 +18,7 @@ from bot.core.clock import epoch_ms, to_shanghai
 from bot.core.errors import XinqingError
 from bot.services.staff import SignedIn
 from bot.web.access import DESK
+from knowledge.risk.loading import CATEGORIES
 
 _PLACEHOLDER = re.compile(r"\{(\d{3,8})\}")
 
@@ -33,6 +34,11 @@ def label(group: str, code: str | None, **fields: str) -> str:
     """Return the Chinese word for a code; an unknown code is shown as it is."""
     found = labels()[group].get(code or "", code or "")
     return found.format(**fields) if fields else found
+
+
+def category_codes() -> tuple[str, ...]:
+    """Return the codes of the categories that a person can choose from, in their order."""
+    return tuple(code for code in labels()["category"] if code in CATEGORIES)
 
 
 def reason(error: str) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from bot.core.errors import InputInvalid
 from bot.core.levels import LEVELS
 from bot.web.guard import Call
-from bot.web.render import label
+from bot.web.render import category_codes, label
 from knowledge.risk import Context, Level, RuleSet, Span
 from knowledge.risk.explain import explain
 from knowledge.risk.explanation import Change, Explanation
@@ -70,39 +70,57 @@ class Asked:
 
 async def try_form(call: Call) -> Response:
     """Show the empty box."""
-    return _page(call, Asked())
+    return await page(call, Asked())
 
 
 async def try_text(call: Call) -> Response:
     """Judge a text and explain the judgement."""
     asked = Asked.of(call.form)
     if asked.problem:
-        return _page(call, asked, problem=asked.problem)
-    rules = await _rules(call, asked.rules)
+        return await page(call, asked, problem=asked.problem)
+    rules = await rules_of(call, asked.rules)
     if rules is None:
-        return _page(call, asked, problem="no_rules" if asked.rules == LIVE else "choice")
-    told = await asyncio.to_thread(explain, asked.text, asked.context, rules)
-    return _page(call, asked, told)
+        return await page(call, asked, problem="no_rules" if asked.rules == LIVE else "choice")
+    return await page(call, asked, await judged(asked, rules))
 
 
-async def _rules(call: Call, name: str) -> RuleSet | None:
+async def judged(asked: Asked, rules: RuleSet) -> Explanation:
+    """Explain what rules make of what was put in."""
+    return await asyncio.to_thread(explain, asked.text, asked.context, rules)
+
+
+async def rules_of(call: Call, name: str) -> RuleSet | None:
+    """Return the rule set that a person chose; None when there is no such set any more."""
     return call.services.screen.rules if name == LIVE else None
 
 
-def _page(
-    call: Call, asked: Asked, told: Explanation | None = None, *, problem: str = ""
+async def page(
+    call: Call,
+    asked: Asked,
+    told: Explanation | None = None,
+    *,
+    problem: str = "",
+    refused: str = "",
 ) -> Response:
+    """Show the box with what was put in, and the result if there is one.
+
+    Args:
+        problem: code of what is wrong with what was put in.
+        refused: why the text was not taken as a test case, in words.
+    """
     marked = [row.spans for row in told.fired] if told else []
     return call.page(
         "risk_try.html",
-        status=InputInvalid.status if problem else 200,
+        status=InputInvalid.status if problem or refused else 200,
         asked=asked,
         told=told,
         problem=label("risk_try", problem) if problem else "",
+        refused=refused,
+        sent=call.form,
         speakers=SPEAKERS,
         levels=LEVELS,
+        categories=category_codes(),
         max_text=MAX_TEXT,
-        max_turn=MAX_TURN,
         pieces=tuple(pieces(asked.text, marked)) if told else (),
         changes=by_kind(told.changes) if told else {},
     )

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.web import admin, desk, login, riskbox, rules, rules_district, simulator, start
+from bot.web import admin, desk, login, risk_cases, riskbox, rules, rules_district, simulator, start
 from bot.web.access import TABLE
 from bot.web.guard import Guard, Page
 from bot.web.headers import StaticPages
@@ -11,6 +11,7 @@ from bot.web.render import Renderer
 
 CASE = "/desk/cases/{case_id:int}"
 RULES = "/rules/{rules_id:int}"
+RULE_CASE = "/rules/cases/{rule_case_id:int}"
 PAGES: dict[tuple[str, str], Page] = {
     ("GET", "/"): start.start,
     ("GET", "/handbook/{entry_id}"): start.handbook_entry,
@@ -29,6 +30,8 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{CASE}/write"): desk.write,
     ("POST", f"{CASE}/release"): desk.release,
     ("POST", f"{CASE}/close"): desk.close,
+    ("POST", f"{CASE}/mark"): desk.mark,
+    ("POST", f"{CASE}/unmark"): desk.unmark,
     ("GET", "/rules"): rules.rules_page,
     ("POST", "/rules/drafts"): rules.make_draft,
     ("GET", RULES): rules.set_page,
@@ -47,6 +50,11 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{RULES}/back"): rules_district.go_back,
     ("GET", "/rules/try"): riskbox.try_form,
     ("POST", "/rules/try"): riskbox.try_text,
+    ("GET", "/rules/cases"): risk_cases.list_page,
+    ("POST", "/rules/cases"): risk_cases.write,
+    ("GET", RULE_CASE): risk_cases.case_page,
+    ("POST", f"{RULE_CASE}/agree"): risk_cases.agree,
+    ("POST", f"{RULE_CASE}/reject"): risk_cases.reject,
     ("GET", "/admin"): admin.alarms_page,
     ("POST", "/admin/alarms/{alarm_id:int}/clear"): admin.clear_alarm,
     ("GET", "/simulator"): simulator.page,

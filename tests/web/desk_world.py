@@ -19,8 +19,9 @@ from bot.db import crypto
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
-from bot.services import live, passwords, places, staff
+from bot.services import live, passwords, places, risk_cases, staff
 from bot.services.quota import Budget
+from bot.services.risk_cases import Judgement
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 from knowledge.risk import RuleSet
@@ -205,6 +206,28 @@ class World:
             )
         self.services.bell.ring()
         return case_id
+
+
+    async def message_of(self, name: str) -> int:
+        """Return the id of the message that opened a case."""
+        async with self.services.database.read() as session:
+            case = await session.get_one(Case, self.cases[name])
+        assert case.message_id is not None
+        return case.message_id
+
+    async def add_rule_case(self, name: str, *, by: str = "counselor", level: str = "0") -> int:
+        """Mark the message of a case as a false alarm."""
+        message_id = await self.message_of(name)
+        async with self.services.database.write() as session:
+            row = await risk_cases.mark(
+                session,
+                await session.get_one(Case, self.cases[name]),
+                message_id=message_id,
+                judgement=Judgement(level, "NONE" if level == "0" else "DIS"),
+                staff_id=self.staff[by].id,
+                now=self.now,
+            )
+            return row.id
 
 
 async def _case(

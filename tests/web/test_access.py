@@ -15,7 +15,8 @@ RULES_ID = 1
 DISTRICT_ONLY = ("/replay", "/shadow", "/stop", "/texts", "/publish", "/back")
 
 
-def _path(path: str, case_id: int) -> str:
+def _path(path: str, case_id: int, rule_case_id: int = 1) -> str:
+    path = path.replace("{rule_case_id:int}", str(rule_case_id))
     path = path.replace("{case_id:int}", str(case_id)).replace("{alarm_id:int}", "1")
     path = path.replace("{rules_id:int}", str(RULES_ID)).replace("{name}", "parent.toml")
     return path.replace("{entry_id}", "T06-01")
@@ -30,10 +31,13 @@ def _expected(method: str, path: str, login: str | None) -> int:
         if login is None:
             return 401
         return 200 if role in ("admin", "district") else 403
-    if path.startswith("/rules/try"):
+    if path.startswith(("/rules/try", "/rules/cases")):
         if login is None:
             return 401
-        return 200 if role in ("counselor", "lead", "district") else 403
+        deciding = path.endswith(("/agree", "/reject"))
+        if role not in (("lead", "district") if deciding else ("counselor", "lead", "district")):
+            return 403
+        return 404 if "{rule_case_id" in path and place == "school_b" else 200
     if path == "/rules" or path.startswith(("/rules/drafts", "/rules/{rules_id")):
         if login is None:
             return 401
@@ -75,14 +79,16 @@ async def test_every_route_for_everybody(world: World, browser: Browser, login: 
     for (method, path), _ in TABLE.items():
         if path in EVENT_STREAMS or path == "/logout":
             continue
-        case_id = await world.add_case(f"{login}{method}{path}", place="school_a")
+        name = f"{login}{method}{path}"
+        case_id = await world.add_case(name, place="school_a")
+        rule_case_id = await world.add_rule_case(name) if "rule_case_id" in path else 0
         client = browser(login)
         form = {"csrf": world.csrf[login]} if login else {}
         if path == "/login" or path.startswith("/simulator"):
             form = {"csrf": await _form_token(client)}
         response = await client.request(
             method,
-            _path(path, case_id),
+            _path(path, case_id, rule_case_id),
             data=form if method == "POST" else None,
             headers={"HX-Request": "true"},
         )

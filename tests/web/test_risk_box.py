@@ -76,7 +76,7 @@ async def test_earlier_messages_and_an_open_case_count(world: World, browser: Br
 class _Feathers:
     version = "feathers-1"
 
-    def propose(self, turns: object, places: object = ()) -> Proposal:
+    def propose(self, turns: object, places: object = (), *, hinted: bool = False) -> Proposal:
         return Proposal(Level.HIGH, "DIS", 0.87, "像是说到羽毛。")
 
 
