@@ -126,6 +126,7 @@ async def _ready(request: Request) -> Response:
         checks["database"] = type(error).__name__
     screen = house.services.screen
     checks["rules"] = "ok" if screen.rules is not None and screen.problem is None else "invalid"
+    checks["classifier"] = "ok" if screen.unaided is None else "unusable"
     checks["index"] = house.services.answers.retriever.degraded or "ok"
     if house.settings.worker_inside:
         checks["worker"] = "ok" if house.worker.healthy() else "not running"

@@ -185,6 +185,10 @@ class Settings(BaseSettings):
     encoder: str = Field(
         default="default", description="`default`, `none`, or a sentence-transformers folder"
     )
+    risk_model: str = Field(
+        default="default",
+        description="`default`, `none`, or a folder that `xinqing risk-model train` wrote",
+    )
     secret_keys: RequiredSecret = Field(
         default=SecretStr(""),
         description="key ring `id:base64,id:base64`; the first encrypts, all decrypt",

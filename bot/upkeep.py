@@ -76,6 +76,10 @@ async def prepare(house: House) -> None:
             await alarms.raise_alarm(session, "hotlines_invalid", now=now, policy=services.policy)
         if services.screen.problem is not None:
             await alarms.raise_alarm(session, "rules_invalid", now=now, policy=services.policy)
+        if services.screen.unaided is not None:
+            await alarms.raise_alarm(
+                session, "classifier_unusable", now=now, policy=services.policy
+            )
         if services.answers.retriever.degraded is not None:
             await alarms.raise_alarm(session, "retrieval_degraded", now=now, policy=services.policy)
 

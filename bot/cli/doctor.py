@@ -115,6 +115,7 @@ def _static(settings: Settings, house: House) -> list[tuple[str, str]]:
     degraded = answers.retriever.degraded
     return [
         (OK if screen.problem is None else BAD, f"危险识别规则：{screen.problem or '已加载'}"),
+        (OK if screen.unaided is None else WARN, f"危险识别模型：{screen.unaided or '已加载'}"),
         (OK if degraded is None else WARN, f"检索：{degraded or '词语加向量'}"),
         (WARN if unsigned else OK, f"手册 {len(entries)} 条，其中 {unsigned} 条待专业复核"),
         (

@@ -240,6 +240,10 @@ class Inbox:
             session.add(_assessment(message, screened, now))
             if screened.shadow is not None:
                 await self._note_shadow(session, message.id, screened.shadow, now)
+            if screened.unaided:
+                await alarms.raise_alarm(
+                    session, "classifier_unusable", now=now, policy=self._policy
+                )
             if screened.failed:
                 figures.SCREEN_FAILURES.inc()
                 await alarms.raise_alarm(session, "screen_failed", now=now, policy=self._policy)

@@ -13,6 +13,7 @@ import structlog
 
 import knowledge.risk
 from bot.core.levels import ESCALATED, rank
+from bot.services.guarding import GuardedClassifier
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Assessment as Verdict
 from knowledge.risk import Context, Level, RuleSet, assess, load_rules
@@ -34,12 +35,14 @@ class Screened:
         fresh: the level that this message brings: by its own words, or together with the turns
             before it as far as that is more than the open case holds already.
         shadow: what the rule set in shadow says; None when there is none.
+        unaided: the classifier broke on it, and the rules judged alone.
     """
 
     verdict: Verdict | None
     level: str
     fresh: str
     shadow: "Shadowed | None" = None
+    unaided: bool = False
 
     @property
     def failed(self) -> bool:
@@ -79,11 +82,21 @@ class Screen:
     Args:
         folder: where the rules stand; by default the packaged ones.
         keep: folder in which the last good rules are kept, so that they outlive a restart.
+        classifier: what may raise a level beside the rules, see `bot.services.guarding`.
+        unaided: why there is no classifier although there should be one.
     """
 
-    def __init__(self, folder: Path = PACKAGED, keep: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path = PACKAGED,
+        keep: Path | None = None,
+        classifier: GuardedClassifier | None = None,
+        unaided: str | None = None,
+    ) -> None:
         self._folder = folder
         self._keep = keep
+        self._classifier = classifier
+        self.unaided = unaided
         self.problem: str | None = None
         self.rules: RuleSet | None = None
         self.shadow: Shadow | None = None
@@ -92,7 +105,7 @@ class Screen:
     def reload(self) -> None:
         """Read the rules again; broken ones leave the last good ones in force."""
         try:
-            self.rules = load_rules(self._folder)
+            self.rules = self.with_model(load_rules(self._folder))
             self.problem = None
         except (KnowledgeError, OSError) as error:
             self.problem = str(error)
@@ -107,9 +120,8 @@ class Screen:
         self.rules = self.with_model(rules)
 
     def with_model(self, rules: RuleSet) -> RuleSet:
-        """Give rules the classifier of those in force, so that only the rules differ."""
-        if self.rules is not None:
-            rules.classifier = self.rules.classifier
+        """Give rules the classifier in force, so that rule sets differ by their rules only."""
+        rules.classifier = self._classifier
         return rules
 
     def _remember(self) -> None:
@@ -125,7 +137,7 @@ class Screen:
         if self._keep is None or not self._keep.exists():
             return None
         try:
-            return load_rules(self._keep)
+            return self.with_model(load_rules(self._keep))
         except (KnowledgeError, OSError) as error:
             log.error("last_good_rules_invalid", problem=str(error))
             return None
@@ -134,6 +146,7 @@ class Screen:
         self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
     ) -> Screened:
         """Judge one text; never raises."""
+        failures = self._failures()
         try:
             if self.rules is None:
                 raise RuntimeError("no rules are in force")
@@ -145,8 +158,13 @@ class Screen:
             return Screened(None, FAILED_LEVEL.value, FAILED_LEVEL.value)
         level = verdict.level.value
         raised = rank(level) > rank(floor)
+        fresh = level if raised else verdict.fresh.value
+        unaided = self._failures() > failures
         shadow = self._compare(text, context, self.rules, verdict)
-        return Screened(verdict, level, level if raised else verdict.fresh.value, shadow)
+        return Screened(verdict, level, fresh, shadow, unaided)
+
+    def _failures(self) -> int:
+        return self._classifier.failures if self._classifier else 0
 
     def _compare(
         self, text: str, context: Context, live: RuleSet, verdict: Verdict

@@ -38,6 +38,7 @@ from bot.pipeline.work import Proofs
 from bot.services.alerts import AlertPolicy, AlertTarget
 from bot.services.answers import Answers
 from bot.services.container import Services
+from bot.services.guarding import guarded
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Meter
@@ -142,7 +143,7 @@ def build(
         mode=settings.mode.value,
         phrases=load_phrases(),
         lines=Lines(),
-        screen=screen or Screen(keep=settings.data_dir / "rules-last-good"),
+        screen=screen or make_screen(settings),
         policy=_policy(settings),
         live=live,
         bell=bell,
@@ -216,6 +217,14 @@ def _assemble(
         senders=senders,
         platform=dingtalk.platform if dingtalk else None,
         dingtalk=dingtalk,
+    )
+
+
+def make_screen(settings: Settings) -> Screen:
+    """Load the rules and the classifier beside them; without one the rules go on alone."""
+    classifier, unaided = guarded(settings.risk_model)
+    return Screen(
+        keep=settings.data_dir / "rules-last-good", classifier=classifier, unaided=unaided
     )
 
 

@@ -19,6 +19,7 @@ _MAX_TURNS = 10
 _NEAR_TURNS = 3
 _KEPT, _KEPT_LENGTH = 4_000, 300
 _NOTHING_KNOWN = Context()
+_HINT = "hint"
 
 
 @lru_cache(maxsize=1)
@@ -36,36 +37,77 @@ def assess(
     least the level of each earlier turn, and at least what the turns mean together.
     """
     rules = rules or default_rules()
-    turns = context.turns[-_MAX_TURNS:]
-    alone = _single(text, context.who, rules)
-    earlier = [_single(turn, context.who, rules) for turn in turns]
-    whole = together([*earlier, alone]) if turns else alone
-    combos = _combos(alone, rules, "message")
-    proposed = _proposed([text], alone, rules)
-    fresh = max_level([alone.level, *(combo.level for combo in combos), proposed.level])
-    if turns:
-        combos += _over_turns(alone, earlier, rules)
-    combos += _day(alone, earlier, context, rules)
-    level = max_level([fresh, whole.level, context.floor, *(combo.level for combo in combos)])
-    if turns and level.rank < Level.HIGH.rank:
-        joined = _proposed([*turns[-_NEAR_TURNS:], text], alone, rules)
-        proposed = max(proposed, joined, key=lambda one: one.level.rank)
-        level = max_level([level, proposed.level])
+    told = _tell(text, context, rules)
+    own, proposed = _proposals(text, told, context, rules)
+    fresh = max_level([told.alone.level, *(one.level for one in told.own), own.level])
+    level = max_level(
+        [fresh, told.whole.level, context.floor, proposed.level, *(one.level for one in told.all)]
+    )
     # A message that is worst by its own words is told by them, not by what was said before it.
-    told = whole if combos or whole.level.rank > fresh.rank else alone
-    fired = _fired(told, combos, proposed)
+    reading = told.whole if told.all or told.whole.level.rank > fresh.rank else told.alone
+    fired = _fired(reading, told.all, proposed)
     return Assessment(
         level=level,
-        categories=_categories(told, fired),
-        spans=_spans(text, alone, whole, bool(combos)),
-        who=_first_known([alone, whole, *earlier]),
-        subject=_subject(told.findings),
+        categories=_categories(reading, fired),
+        spans=_spans(text, told.alone, told.whole, bool(told.all)),
+        who=_first_known([told.alone, told.whole, *told.earlier]),
+        subject=_subject(reading.findings),
         reasons=_unique(row.reason for row in fired),
         rule_ids=_unique(row.id for row in fired),
         rule_version=rules.judged_by,
-        weak=bool(alone.weak_rules),
+        weak=bool(told.alone.weak_rules),
         fresh=fresh,
     )
+
+
+def proposal(
+    text: str, context: Context = _NOTHING_KNOWN, rules: RuleSet | None = None
+) -> Proposal:
+    """Return what the classifier says inside `assess`, for those who explain a judgement."""
+    rules = rules or default_rules()
+    return _proposals(text, _tell(text, context, rules), context, rules)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the rules read in a message and the turns before it.
+
+    Args:
+        own: combinations complete in this message; `all` also those over the turns and the day.
+    """
+
+    alone: Reading
+    earlier: list[Reading]
+    whole: Reading
+    own: list[Combo]
+    all: list[Combo]
+
+
+def _tell(text: str, context: Context, rules: RuleSet) -> _Told:
+    turns = context.turns[-_MAX_TURNS:]
+    alone = _single(text, context.who, rules)
+    earlier = [_single(turn, context.who, rules) for turn in turns]
+    own = _combos(alone, rules, "message")
+    over = _over_turns(alone, earlier, rules) if turns else []
+    return _Told(
+        alone=alone,
+        earlier=earlier,
+        whole=together([*earlier, alone]) if turns else alone,
+        own=own,
+        all=[*own, *over, *_day(alone, earlier, context, rules)],
+    )
+
+
+def _proposals(
+    text: str, told: _Told, context: Context, rules: RuleSet
+) -> tuple[Proposal, Proposal]:
+    """Ask the classifier about the message alone, and the higher of that and of the last turns."""
+    own = _proposed([text], told.alone, told.own, rules)
+    if not context.turns:
+        return own, own
+    near = together([*told.earlier[-_NEAR_TURNS:], told.alone])
+    joined = _proposed([*context.turns[-_NEAR_TURNS:], text], near, told.all, rules)
+    return own, max(own, joined, key=lambda one: (one.level.rank, one.score))
 
 
 def _combos(reading: Reading, rules: RuleSet, scope: str) -> list[Combo]:
@@ -138,12 +180,20 @@ def _first_known(readings: Iterable[Reading]) -> str:
     return next((one.who for one in readings if one.who != "X"), "X")
 
 
-def _proposed(turns: Sequence[str], alone: Reading, rules: RuleSet) -> Proposal:
-    """Ask the classifier, if there is one; it is told where signs stand in a long text."""
+def _proposed(
+    turns: Sequence[str], reading: Reading, combos: Sequence[Combo], rules: RuleSet
+) -> Proposal:
+    """Ask the classifier, if there is one.
+
+    It is told where signs stand in a long text, and whether the rules saw what may be a danger or
+    its harmless twin: then it needs to be less sure.
+    """
     if rules.classifier is None:
         return NOTHING
-    places = [alone.folded.starts[place] for place, _ in alone.signs]
-    return rules.classifier.propose(turns, places)
+    hinted = any(_HINT in finding.rule.tags for finding in reading.findings if finding.real)
+    hinted = hinted or any(combo.level is Level.WATCH for combo in combos)
+    places = [reading.folded.starts[place] for place, _ in reading.signs]
+    return rules.classifier.propose(turns, places, hinted=hinted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,10 +41,13 @@ class Classifier(Protocol):
         """Return what changes whenever the same text could be judged differently."""
         ...
 
-    def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
         """Judge the messages of a conversation together, oldest first.
 
         Args:
+            hinted: a rule saw words that stand in dangers and in harmless messages alike.
             places: where in the last message signs of danger stand, in characters; they choose
                 what is read of a text that is too long to be read whole.
         """

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from knowledge.risk.assess import assess, default_rules
-from knowledge.risk.classifier import NOTHING, Classifier, Proposal
+from knowledge.risk.assess import assess, default_rules, proposal
+from knowledge.risk.classifier import Classifier, Proposal
 from knowledge.risk.explanation import (
     COMBO,
     MODEL,
@@ -42,7 +42,6 @@ SPEAKERS_TRIED: tuple[str | None, ...] = ("PC", "PS", "S", "T", "G", None)
 MOST_CLAUSES, MOST_RULES, MOST_FILTERED = 8, 12, 20
 # A longer text is judged again for its worst rules only: each time may take a second.
 LONG, RULES_OF_LONG = 2_000, 2
-_NEAR_TURNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +92,13 @@ def explain(text: str, context: Context | None = None, rules: RuleSet | None = N
     found = assess(text, context, rules)
     told = _Told(text, context, rules, found, read([text], context.who, rules))
     parts = [] if told.long else _clauses(told)
-    proposal = _proposal(told)
-    fired = tuple(_fired(told, proposal))
+    said = _proposal(told)
+    fired = tuple(_fired(told, said))
     return Explanation(
         assessment=found,
         fired=fired,
         filtered=() if told.long else _filtered(told),
-        model=_model(told, proposal, fired, parts),
+        model=_model(told, said, fired, parts),
         changes=tuple(_changes(told, fired, parts)),
         shortened=told.long,
     )
@@ -110,20 +109,22 @@ class _Once:
 
     def __init__(self, inner: Classifier) -> None:
         self._inner = inner
-        self._known: dict[tuple[tuple[str, ...], tuple[int, ...]], Proposal] = {}
+        self._known: dict[tuple[tuple[str, ...], tuple[int, ...], bool], Proposal] = {}
 
     @property
     def version(self) -> str:
         return self._inner.version
 
-    def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
-        key = (tuple(turns), tuple(places))
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
+        key = (tuple(turns), tuple(places), hinted)
         if key not in self._known:
-            self._known[key] = self._inner.propose(turns, places)
+            self._known[key] = self._inner.propose(turns, places, hinted=hinted)
         return self._known[key]
 
 
-def _fired(told: _Told, proposal: Proposal) -> Iterator[Fired]:
+def _fired(told: _Told, said: Proposal) -> Iterator[Fired]:
     """Return the rows behind the assessment's rule ids, in their order: the worst first."""
     rules = {rule.id: rule for rule in told.rules.rules}
     combos = {combo.id: combo for combo in told.rules.combos}
@@ -134,8 +135,8 @@ def _fired(told: _Told, proposal: Proposal) -> Iterator[Fired]:
         elif name in combos:
             yield _combo_row(told, combos[name])
         else:
-            level, category = proposal.level, proposal.category
-            yield Fired(MODEL, name, category, level, proposal.reason, "", ())
+            level, category = said.level, said.category
+            yield Fired(MODEL, name, category, level, said.reason, "", ())
 
 
 def _rule_row(told: _Told, rule: Rule, earlier: Sequence[Reading]) -> Fired:
@@ -225,29 +226,22 @@ def _rest(told: _Told, clause: Span) -> str:
 
 
 def _proposal(told: _Told) -> Proposal:
-    """Return what the classifier says of the text, or with the messages before it when more."""
-    classifier = told.rules.classifier
-    if classifier is None:
-        return NOTHING
-    places = [told.reading.folded.starts[place] for place, _ in told.reading.signs]
-    alone = classifier.propose([told.text], places)
-    near = told.context.turns[-_NEAR_TURNS:]
-    joined = classifier.propose([*near, told.text], places) if near else alone
-    return max(alone, joined, key=lambda one: one.level.rank)
+    """Return what the classifier said inside the assessment."""
+    return proposal(told.text, told.context, told.rules)
 
 
 def _model(
-    told: _Told, proposal: Proposal, fired: Sequence[Fired], parts: Sequence[Span]
+    told: _Told, said: Proposal, fired: Sequence[Fired], parts: Sequence[Span]
 ) -> ModelPart | None:
     classifier = told.rules.classifier
     if classifier is None:
         return None
     carried = sorted(
-        (Carried(part, proposal.score - _score(told, _rest(told, part))) for part in parts),
+        (Carried(part, said.score - _score(told, _rest(told, part))) for part in parts),
         key=lambda one: -one.drop,
     )
     raised = any(row.kind == MODEL for row in fired)
-    return ModelPart(classifier.version, proposal, raised, tuple(carried))
+    return ModelPart(classifier.version, said, raised, tuple(carried))
 
 
 def _score(told: _Told, text: str) -> float:

@@ -40,6 +40,7 @@ def write_card(
         f"pad = {PAD}",
         f"categories = {json.dumps(list(categories))}",
         f"thresholds = {json.dumps(settled['thresholds'])}",
+        f"thresholds_hinted = {json.dumps(settled['thresholds_hinted'])}",
         f"category_sure = {settled['category_sure']}",
         *_section("category_careful", settled["category_careful"]),
         *_section("made_from", made_from),

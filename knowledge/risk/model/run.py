@@ -22,6 +22,7 @@ from knowledge.risk.values import Level
 WEIGHTS = Path(__file__).with_name("weights")
 LEVELS = (Level.WATCH, Level.FOCUS, Level.HIGH, Level.EMERGENCY)
 UNSURE = "DIS"
+KEPT = 64
 
 
 class OnnxClassifier:
@@ -37,6 +38,8 @@ class OnnxClassifier:
         card = self._model.card
         self._categories: list[str] = list(card["categories"])
         self._thresholds = np.array(card["thresholds"], np.float32)
+        self._hinted = np.array(card["thresholds_hinted"], np.float32)
+        self._kept: dict[tuple[str, ...], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._sure = float(card["category_sure"])
         self._careful: dict[str, float] = dict(card["category_careful"])
 
@@ -44,14 +47,26 @@ class OnnxClassifier:
     def version(self) -> str:
         return self._model.fingerprint
 
-    def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
         """Judge messages together; a long text is as dangerous as its worst window."""
         parts = windows(prepare(turns), places)
         if not parts:
             return NOTHING
-        levels, categories = self.scores(parts)
-        worst = int(np.argmax((levels - self._thresholds).max(axis=1)))
-        return self._proposal(levels.max(axis=0), categories[worst])
+        thresholds = self._hinted if hinted else self._thresholds
+        levels, categories = self._read(tuple(parts))
+        worst = int(np.argmax((levels - thresholds).max(axis=1)))
+        return self._proposal(levels.max(axis=0), categories[worst], thresholds)
+
+    def _read(self, parts: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Read texts once; rules in shadow and the test box ask for the same ones again."""
+        kept = self._kept.get(parts)
+        if kept is None:
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            kept = self._kept[parts] = self.scores(parts)
+        return kept
 
     def scores(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the chances of (at least 1, 2, 3, 3!) and of each category, one row a text."""
@@ -60,9 +75,14 @@ class OnnxClassifier:
         chosen = np.exp(rows[:, len(LEVELS) :])
         return levels, np.asarray(chosen / chosen.sum(axis=1, keepdims=True), np.float32)
 
-    def _proposal(self, levels: NDArray[np.float32], categories: NDArray[np.float32]) -> Proposal:
+    def _proposal(
+        self,
+        levels: NDArray[np.float32],
+        categories: NDArray[np.float32],
+        thresholds: NDArray[np.float32],
+    ) -> Proposal:
         score = float(levels[1])
-        passed = np.flatnonzero(levels >= self._thresholds)
+        passed = np.flatnonzero(levels >= thresholds)
         level = LEVELS[int(passed[-1])] if len(passed) else Level.NONE
         if level.rank < Level.FOCUS.rank:
             return Proposal(Level.NONE, "NONE", score, "")

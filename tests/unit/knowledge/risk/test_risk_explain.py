@@ -28,7 +28,9 @@ class Feathers:
     version: str = "feathers-1"
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
         """Propose a 3 from the second word on."""
         self.asked.append(tuple(turns))
         count = sum(turn.count(self.word) for turn in turns)

@@ -24,7 +24,9 @@ class Everywhere:
 
     version = "everywhere"
 
-    def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
         """Propose the highest level."""
         return Proposal(Level.EMERGENCY, "SI-AT", 1.0, "理由")
 

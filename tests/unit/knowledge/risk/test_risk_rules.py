@@ -105,7 +105,9 @@ def test_a_classifier_may_only_raise(folder: Path) -> None:
         def __init__(self, level: Level) -> None:
             self.level = level
 
-        def propose(self, turns: Sequence[str], places: Sequence[int] = ()) -> Proposal:
+        def propose(
+            self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+        ) -> Proposal:
             return Proposal(self.level, "DIS", 0.5, "看一眼")
 
     rules = load_rules(folder)
