@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.db.base import Base
@@ -15,7 +15,8 @@ _NOT_CLOSED = text("state <> 'closed'")
 class Case(Base):
     """One case about one contact; at most one that is not closed per contact.
 
-    `family` and `subject` decide who is told; `tier` is how far the ladder has climbed.
+    `family` and `subject` decide who is told; `tier` is how far the ladder has climbed. `priority`
+    orders the cases of one level, `priority_reasons` holds the codes behind it.
     """
 
     __tablename__ = "risk_case"
@@ -46,6 +47,8 @@ class Case(Base):
     phone_now: Mapped[bool] = mapped_column(default=False)
     uncovered: Mapped[bool] = mapped_column(default=False)
     drill: Mapped[bool] = mapped_column(default=False)
+    priority: Mapped[int] = mapped_column(SmallInteger, default=0)
+    priority_reasons: Mapped[list[str]] = mapped_column(Json, default=list)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
