@@ -23,7 +23,17 @@ from bot.pipeline.patience import REPLY_TRIES, Patience
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
 from bot.pipeline.work import Proofs
-from bot.services import alarms, cases, contacts, deliveries, ladder, live, places, wording
+from bot.services import (
+    alarms,
+    cases,
+    contacts,
+    deliveries,
+    ladder,
+    live,
+    places,
+    priority,
+    wording,
+)
 from bot.services.container import Services
 from bot.services.quota import USED_UP
 
@@ -69,6 +79,7 @@ class Deliverer:
         registry.send("reply.send", self.send_reply, max_attempts=REPLY_TRIES, on_dead=self.bury)
         registry.send("alert.send", self.send_alert, max_attempts=ALERT_TRIES, on_dead=self.bury)
         registry.tx("ladder.step", self.climb)
+        registry.tx(priority.KIND, self.look_for_answer)
         registry.tx("contact.tell", self.tell)
         registry.tx("upkeep.nightly", self.tidy)
         self._proofs.register(registry)
@@ -194,6 +205,16 @@ class Deliverer:
             case_id=int(str(job.payload["case"])),
             round_=str(job.payload["round"]),
             step=int(str(job.payload["step"])),
+            now=self._services.clock.now(),
+        )
+
+    async def look_for_answer(self, session: AsyncSession, job: JobRun) -> None:
+        """Look whether a parent has answered the safety question."""
+        await priority.look(
+            session,
+            case_id=int(str(job.payload["case"])),
+            round_=str(job.payload["round"]),
+            delivery_id=int(str(job.payload["delivery"])),
             now=self._services.clock.now(),
         )
 

@@ -16,7 +16,7 @@ from bot.core.levels import ESCALATED, highest, rank
 from bot.db.models import Case, CaseEvent, Contact, Message
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
 from bot.jobs.table import enqueue
-from bot.services import contacts, ladder, places, roster, routing
+from bot.services import contacts, ladder, places, priority, roster, routing
 from bot.services.alerts import AlertPolicy
 from bot.services.live import publish
 from bot.services.screening import Screened
@@ -97,6 +97,7 @@ async def open_or_raise(
     if case is None:
         case = await _open(session, contact, message, cause, now=now, drill=drill)
         due = True
+        await priority.opened(session, case, now=now)
     else:
         due = rank(cause.level) > rank(case.level) or await _unattended(session, case, cause, now)
         kind = "raised" if due else "again"
@@ -105,6 +106,8 @@ async def open_or_raise(
             await _raise(session, case, contact, cause, now=now)
         elif rank(cause.level) >= rank(case.level):
             _describe(case, cause)
+        if message is not None:
+            priority.heard(case, message)
     if due and ladder.climbs(case.level):
         place = await places.get(session, case.place_id)
         case.uncovered = not await roster.covered(session, place, now)
@@ -155,6 +158,8 @@ async def _open(
         phone_now=bool(message) and not contacts.can_write(contact, now),
         uncovered=False,
         drill=drill,
+        priority=0,
+        priority_reasons=[],
         opened_at=now,
         raised_at=now,
     )
@@ -171,6 +176,7 @@ async def _raise(
     await ladder.stop(session, case.id, now=now)
     case.level = highest((case.level, cause.level))
     case.raised_at = now
+    priority.raised(case, now=now)
     case.phone_now = case.phone_now or not contacts.can_write(contact, now)
     _describe(case, cause)
     place = await routing.desk_place(
@@ -219,7 +225,8 @@ def _note(
 
 
 async def add_message(session: AsyncSession, case: Case, message_id: int, *, now: datetime) -> None:
-    """Tell open pages that the contact of a case has written again."""
+    """Note that the contact of a case has written again, and tell open pages."""
+    priority.heard(case, await session.get_one(Message, message_id))
     _note(session, case, "message", now, message_id=message_id)
     await publish(session, "conversation", place_id=case.place_id, case_id=case.id, now=now)
 

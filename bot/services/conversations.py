@@ -12,7 +12,7 @@ from bot.core.errors import Conflict, InputInvalid, NotFound
 from bot.core.messages import Reply
 from bot.core.privacy import clean
 from bot.db.models import Case, CaseEvent, Contact, Delivery
-from bot.services import cases, contacts, deliveries
+from bot.services import cases, contacts, deliveries, priority
 from bot.services.live import publish
 
 MAX_BYTES = 2048
@@ -127,5 +127,7 @@ async def _note(
     case = await cases.open_case(session, contact.id)
     if case is None:
         return
+    if kind == "taken_over":
+        await priority.taken_over(session, case.id, now=now)
     session.add(CaseEvent(case_id=case.id, at=now, kind=kind, staff_id=staff_id, data={}))
     await publish(session, "conversation", place_id=case.place_id, case_id=case.id, now=now)

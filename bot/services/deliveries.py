@@ -21,7 +21,7 @@ from bot.db.models.delivery import (
     UNREACHABLE,
 )
 from bot.jobs.table import enqueue
-from bot.services import cases
+from bot.services import cases, priority
 from bot.services.live import publish
 
 URGENT_KINDS = frozenset({"risk", "person"})
@@ -99,11 +99,14 @@ async def of_message(session: AsyncSession, message_id: int) -> list[Delivery]:
 
 async def handed_over(session: AsyncSession, ids: list[int], *, now: datetime) -> None:
     """Mark passive replies as given to the platform in the callback's answer."""
-    await session.execute(
+    rows = await session.execute(
         update(Delivery)
         .where(Delivery.id.in_(ids), Delivery.state == SENDING, Delivery.route == PASSIVE)
         .values(state=ACCEPTED, receipt="passive", finished_at=now)
+        .returning(Delivery.id, Delivery.source)
     )
+    for delivery_id in [row.id for row in rows if priority.asks(row.source)]:
+        await _asked(session, await session.get_one(Delivery, delivery_id), now)
 
 
 async def not_handed_over(session: AsyncSession, before: datetime) -> list[Delivery]:
@@ -124,7 +127,18 @@ async def accepted(session: AsyncSession, delivery_id: int, *, receipt: str, now
     if delivery.contact_id is not None and delivery.route == API:
         contact = await session.get_one(Contact, delivery.contact_id)
         contact.window_used += 1
+    if priority.asks(delivery.source):
+        await _asked(session, delivery, now)
     await _tell_desk(session, delivery, now)
+
+
+async def _asked(session: AsyncSession, delivery: Delivery, now: datetime) -> None:
+    """Wait for the answer to the safety question in a reply that has gone out."""
+    if delivery.contact_id is None:
+        return
+    case = await cases.open_case(session, delivery.contact_id)
+    if case is not None:
+        await priority.asked(session, case, delivery, now=now)
 
 
 async def gave_up(

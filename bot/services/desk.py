@@ -18,7 +18,7 @@ from bot.core.errors import Conflict, NotFound
 from bot.core.levels import ESCALATED, rank
 from bot.db.models import Assessment, AuditEntry, Case, Contact, Delivery, Message, Place, Staff
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
-from bot.services import audit
+from bot.services import audit, priority
 from bot.services.staff import StaffView
 
 TEXT, SUMMARY = "text", "summary"
@@ -44,6 +44,8 @@ class QueueRow:
         words: what fired, in the parent's words; empty in a summary.
         excerpt: the beginning of the newest message that fired.
         since: the moment from which the wait counts.
+        reasons: codes of what puts it before others of its level; a summary leaves out those that
+            tell what the parent wrote.
     """
 
     case_id: int
@@ -67,11 +69,13 @@ class QueueRow:
     mine: bool
     closed_at: datetime | None
     close_reason: str
+    priority: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queue of one viewer: rows by state, most urgent first.
+    """The queue of one viewer: rows by state; level, then priority, then the longest wait.
 
     Args:
         counts: for the district, how many cases there are besides, by level and state.
@@ -142,7 +146,7 @@ async def queue(session: AsyncSession, viewer: StaffView, *, now: datetime) -> Q
             place = places.get(case.place_id, ("", ""))[1]
             fired, excerpt = words.get(case.id, ((), ""))
             rows[case.state].append(_row(case, scope, place, fired, excerpt, names, viewer.id, now))
-    urgent = [sorted(rows[state], key=_urgency) for state in (OPEN, ACCEPTED)]
+    urgent = [sorted(rows[state], key=urgency) for state in (OPEN, ACCEPTED)]
     closed = sorted(rows[CLOSED], key=lambda row: row.closed_at or now, reverse=True)
     counted = viewer.at("district")
     unseen = Counter(
@@ -151,8 +155,9 @@ async def queue(session: AsyncSession, viewer: StaffView, *, now: datetime) -> Q
     return Queue(tuple(urgent[0]), tuple(urgent[1]), tuple(closed[:CLOSED_LIMIT]), unseen)
 
 
-def _urgency(row: QueueRow) -> tuple[int, datetime]:
-    return -rank(row.level), row.since
+def urgency(row: QueueRow) -> tuple[int, int, datetime]:
+    """Return what the queue is sorted by: level, then priority, then waiting time."""
+    return -rank(row.level), -row.priority, row.since
 
 
 async def _candidates(session: AsyncSession, viewer: StaffView, now: datetime) -> list[Case]:
@@ -200,6 +205,10 @@ def _row(
         mine=case.accepted_by == viewer_id,
         closed_at=case.closed_at,
         close_reason=case.close_reason or "",
+        priority=case.priority,
+        reasons=tuple(
+            case.priority_reasons if scope == TEXT else priority.wordless(case.priority_reasons)
+        ),
     )
 
 
