@@ -14,6 +14,9 @@ from starlette.responses import Response
 
 from bot.core.errors import InputInvalid
 from bot.core.levels import LEVELS
+from bot.db.models import RuleSet as RuleSetRow
+from bot.services import rulesets
+from bot.services.rule_files import check_files
 from bot.web.guard import Call
 from bot.web.render import category_codes, label
 from knowledge.risk import Context, Level, RuleSet, Span
@@ -90,8 +93,30 @@ async def judged(asked: Asked, rules: RuleSet) -> Explanation:
 
 
 async def rules_of(call: Call, name: str) -> RuleSet | None:
-    """Return the rule set that a person chose; None when there is no such set any more."""
-    return call.services.screen.rules if name == LIVE else None
+    """Return the rule set that a person chose; None when there is no such set any more.
+
+    A draft is judged beside the classifier in force, as it would be once it is published.
+    """
+    live = call.services.screen.rules
+    if name == LIVE:
+        return live
+    chosen = [row.id for row in await _drafts(call) if str(row.id) == name]
+    if not chosen:
+        return None
+    async with call.services.database.read() as session:
+        files = rulesets.files_of(await rulesets.get(session, chosen[0]))
+    made = (await check_files(files)).rules
+    if made is not None and live is not None:
+        made.classifier = live.classifier
+    return made
+
+
+async def _drafts(call: Call) -> list[RuleSetRow]:
+    """Return the rule sets besides the live one that can be loaded."""
+    async with call.services.database.read() as session:
+        known = await rulesets.overview(session)
+    rows = [*known.drafts, *([known.shadow] if known.shadow else [])]
+    return [row for row in rows if row.problem is None]
 
 
 async def page(
@@ -120,6 +145,7 @@ async def page(
         speakers=SPEAKERS,
         levels=LEVELS,
         categories=category_codes(),
+        drafts=await _drafts(call),
         max_text=MAX_TEXT,
         pieces=tuple(pieces(asked.text, marked)) if told else (),
         changes=by_kind(told.changes) if told else {},

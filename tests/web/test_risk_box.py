@@ -1,5 +1,6 @@
 """The test box: what a text is judged to be, why, and that nothing of it stays anywhere."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -33,7 +34,7 @@ async def test_a_text_is_judged_and_explained(world: World, browser: Browser, lo
     assert "3!(最高)" in page
     assert "si.act.on_site" in page
     assert "suicide.toml" in page
-    assert "<mark>站在<sup>1,3</sup></mark><mark>阳台<sup>1,3,4</sup></mark>" in page
+    assert re.search(r"<mark>站在<sup>1(,\d)*</sup></mark><mark>阳台<sup>1(,\d)*</sup>", page)
     assert "去掉这条规则" in page
     assert "换一个人说" in page
     assert "这套规则没有用模型" in page
