@@ -10,8 +10,10 @@ import typer
 from bot import logs
 from bot.cli import jsonl
 from bot.cli.scratch import scratch_house, tell
+from bot.config import load_settings
 from bot.core.errors import InputInvalid
 from bot.core.messages import Outcome
+from bot.services.guarding import live_rules
 from bot.wiring import House
 from knowledge.risk.evaluate import judge_row
 
@@ -90,9 +92,11 @@ def risk(
 ) -> None:
     """Judge danger, one JSON object a row."""
     logs.configure("ERROR")
-    for number, row in enumerate(_rows(text, path), 1):
+    rows = _rows(text, path)
+    rules = live_rules(load_settings(secret_keys="unused").risk_model)
+    for number, row in enumerate(rows, 1):
         jsonl.turns_of(row, number)
-        jsonl.write(judge_row({"who": who, **row} if who else row))
+        jsonl.write(judge_row({"who": who, **row} if who else row, rules))
 
 
 def chat() -> None:

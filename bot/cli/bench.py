@@ -11,6 +11,7 @@ from bot.bench.callbacks import bench_callbacks
 from bot.bench.databases import SQLITE
 from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
+from bot.bench.risk import bench_risk
 from bot.bench.search import bench_search
 from bot.bench.start import bench_start
 from bot.bench.stream import bench_stream
@@ -46,6 +47,12 @@ def search(
 ) -> None:
     """Search the handbook, one question after the other."""
     jsonl.write(bench_search(queries))
+
+
+@app.command()
+def risk() -> None:
+    """Judge held-out messages and long texts, by rules alone and with the classifier."""
+    jsonl.write(bench_risk())
 
 
 @app.command()

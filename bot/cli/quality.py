@@ -12,9 +12,12 @@ from bot import logs
 from bot.cli import jsonl
 from bot.config import load_settings
 from bot.core.errors import InputInvalid
+from bot.services.guarding import live_rules
 from knowledge.encoder import load_encoder
 from knowledge.evaluation import evaluate_search
 from knowledge.risk.evaluate import evaluate_rows
+from knowledge.risk.measure import measure, table
+from knowledge.risk.model.examples import read_folder, read_table
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,12 +46,34 @@ def search(
 
 @app.command("risk")
 def risk(
-    labelled: Annotated[Path, typer.Option(help='rows of {"text", "must_escalate", "label"}')],
+    labelled: Annotated[
+        Path | None, typer.Option(help='rows of {"text", "must_escalate", "label"}')
+    ] = None,
+    examples: Annotated[
+        Path | None, typer.Option(help="a table of examples, or a folder of them")
+    ] = None,
+    alone: Annotated[bool, typer.Option("--rules-alone", help="without the classifier")] = False,
+    recall: Annotated[float, typer.Option(help="exit status 1 below this recall")] = 0.0,
+    alarms: Annotated[float, typer.Option(help="exit status 1 above these false alarms")] = 1.0,
 ) -> None:
-    """Judge labelled texts and print recall and false alarms, by label too."""
+    """Judge labelled texts as live would and print recall and false alarms, by label too.
+
+    `--labelled` gives one JSON object, `--examples` a table by level, category, speaker and length.
+    """
     logs.configure("ERROR")
-    rows = list(jsonl.read(labelled))
-    jsonl.write(timed(lambda: evaluate_rows(rows), len(rows)))
+    if (labelled is None) == (examples is None):
+        raise InputInvalid("give either --labelled FILE or --examples PATH")
+    rules = live_rules("none" if alone else load_settings(secret_keys="unused").risk_model)
+    if labelled is not None:
+        rows = list(jsonl.read(labelled))
+        jsonl.write(timed(lambda: evaluate_rows(rows, rules), len(rows)))
+    elif examples is not None:
+        read = read_folder if examples.is_dir() else read_table
+        found = measure(read(examples), rules)
+        typer.echo(table(found))
+        if found.whole_danger.rate < recall or found.whole_harmless.rate > alarms:
+            typer.echo(f"wanted: recall at least {recall}, false alarms at most {alarms}", err=True)
+            raise typer.Exit(1)
 
 
 def timed(work: Callable[[], dict[str, Any]], n: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 
 from knowledge.errors import KnowledgeError
+from knowledge.risk import RuleSet, load_rules
 from knowledge.risk.classifier import NOTHING, Classifier, Proposal
 from knowledge.risk.model.run import load_classifier
 
@@ -42,6 +43,13 @@ class GuardedClassifier:
             log.error("classifier_failed", error=type(error).__name__)
             self.failures += 1
             return NOTHING
+
+
+def live_rules(setting: str) -> RuleSet:
+    """Return the packaged rules with the classifier a setting names, as a fresh start has them."""
+    rules = load_rules()
+    rules.classifier, _ = guarded(setting)
+    return rules
 
 
 def guarded(setting: str) -> tuple[GuardedClassifier | None, str | None]:
