@@ -27,7 +27,7 @@ from bot.services.staff import StaffView
 from knowledge.risk import Assessment as Verdict
 from knowledge.risk import Context, Level, RuleSet, assess, regression
 from knowledge.risk.loading import CATEGORIES
-from knowledge.risk.variants import scratch
+from knowledge.risk.variants import scratch, without_classifier
 
 NOTE_LENGTH = 1_000
 HARMLESS = "NONE"
@@ -406,6 +406,17 @@ def run(cases: Iterable[regression.Case], rules: RuleSet) -> Run:
         or (case.most is not None and found.level.rank > case.most.rank)
     )
     return Run(len(judged), failed, rules.judged_by)
+
+
+def binding(cases: Iterable[regression.Case], rules: RuleSet) -> list[regression.Case]:
+    """Return the cases that the rules in force get right, and no other set may lose.
+
+    What they get wrong is work to be done: it must not keep everybody from mending other things.
+    The rules count alone, as they do when a set is checked before it is published.
+    """
+    known = list(cases)
+    wrong = run(known, without_classifier(rules)).failed
+    return [case for case in known if case.id not in wrong]
 
 
 async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> None:

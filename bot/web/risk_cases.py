@@ -17,6 +17,7 @@ from bot.web.guard import Call
 from bot.web.render import label, labels
 from bot.web.riskbox import Asked
 from knowledge.risk import Level, assess
+from knowledge.risk.regression import Case
 from knowledge.risk.variants import scratch
 
 
@@ -45,6 +46,16 @@ async def list_page(call: Call) -> Response:
         notice=label("risk_case_done", done) if done in labels()["risk_case_done"] else "",
         run=await _run(call) if query.get("run") == "1" else None,
     )
+
+
+async def binding(call: Call) -> list[Case]:
+    """Return the agreed cases that a rule set has to get right before it is published."""
+    rules = call.services.screen.rules
+    if rules is None:
+        return []
+    async with call.services.database.read() as session:
+        cases = await risk_cases.regression_cases(session)
+    return await asyncio.to_thread(risk_cases.binding, cases, rules)
 
 
 async def _run(call: Call) -> risk_cases.Run | None:

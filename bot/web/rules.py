@@ -19,6 +19,7 @@ from bot.services.rule_diff import diff
 from bot.services.rule_files import packaged_version
 from bot.web.access import RULES_DISTRICT
 from bot.web.guard import Call
+from bot.web.risk_cases import binding
 from bot.web.rule_words import problem, word
 from knowledge.risk.drafting import Block, blocks, with_block
 from knowledge.risk.regression import Failure, Regression
@@ -154,7 +155,8 @@ async def check(call: Call) -> Response:
     """Check a rule set against all it must and must not see, without publishing it."""
     rules_id: int = call.request.path_params["rules_id"]
     try:
-        result = await rulesets.examine(call.services.database, rules_id)
+        cases = await binding(call)
+        result = await rulesets.examine(call.services.database, rules_id, cases)
     except rulesets.NotFit as error:
         trouble = word("conflict", "not_loading")
         return await one_page(call, status=error.status, trouble=trouble)

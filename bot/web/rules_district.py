@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from bot.core.errors import Conflict, InputInvalid
 from bot.services import replays, rule_changes, rulesets
 from bot.web.guard import Call
+from bot.web.risk_cases import binding
 from bot.web.rule_words import word
 from bot.web.rules import explain, one_page, overview_page, row_version
 
@@ -45,6 +46,7 @@ async def publish(call: Call) -> Response:
             reason=call.form.get("reason", ""),
             staff_id=call.staff.id,
             now=call.services.clock.now(),
+            cases=await binding(call),
         )
     except rulesets.NotFit as error:
         return await one_page(
@@ -65,6 +67,7 @@ async def go_back(call: Call) -> Response:
             reason=call.form.get("reason", ""),
             staff_id=call.staff.id,
             now=call.services.clock.now(),
+            cases=await binding(call),
         )
     except rulesets.NotFit as error:
         return await one_page(

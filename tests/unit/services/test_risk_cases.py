@@ -214,6 +214,14 @@ def test_a_run_names_what_the_rules_get_wrong() -> None:
     assert risk_cases.run([], default_rules()).passed == 0
 
 
+def test_only_what_the_rules_in_force_get_right_binds_others() -> None:
+    good, bad = (
+        Row("good", "孩子说想自杀", least=Level.HIGH),
+        Row("bad", "老师好", least=Level.HIGH),
+    )
+    assert risk_cases.binding([good, bad], default_rules()) == [good]
+
+
 async def test_an_erasure_takes_the_words_and_leaves_the_counts(desk: Desk) -> None:
     message = await desk.says("很危险的话", "3")
     kept = await desk.mark(message, Judgement("1", "DIS", "里面有原话"))
