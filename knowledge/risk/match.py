@@ -32,7 +32,7 @@ class Scan:
     def __init__(self, folded: Folded, rules: RuleSet) -> None:
         self.folded = folded
         self.rules = rules
-        self.words: defaultdict[int, list[Stretch]] = defaultdict(list)
+        self.words: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self._standing: dict[int, list[Stretch]] = {}
         self.special: dict[int, list[Stretch]] = {}
         count = len(folded.text) // BLOCK + 1
@@ -48,8 +48,9 @@ class Scan:
     def _find_words(self) -> None:
         """Find the literals in each block; whether a place counts is asked when it is needed."""
         words, literals = self.words, self.literals
-        for number, start, end in self._matches:
-            words[number].append((start, end))
+        for match in self._matches:
+            number, start, _ = match
+            words[number].append(match)
             literals[start // BLOCK].add(number)
 
     def places(self, literal: int) -> list[Stretch]:
@@ -58,7 +59,9 @@ class Scan:
         if places is None:
             latin = literal in self.rules.latin
             places = self._standing[literal] = [
-                place for place in self.words[literal] if self._stands(*place, latin)
+                (start, end)
+                for _, start, end in self.words[literal]
+                if self._stands(start, end, latin)
             ]
         return places
 
@@ -117,6 +120,7 @@ class Found:
         self.blocks = range(low // BLOCK, -(-min(high, len(scan.folded.text)) // BLOCK))
         self._literals: set[int] = set().union(*(scan.literals[block] for block in self.blocks))
         self._bits = _union(scan.bits, self.blocks)
+        self._literal_places: dict[int, list[Stretch]] = {}
         self._gathered: dict[int, list[Stretch]] = {}
 
     def may_hold(self, pattern: int) -> bool:
@@ -131,13 +135,18 @@ class Found:
         return places
 
     def _gather(self, group: int) -> list[Stretch]:
-        places_of = self._scan.places
         present = self._scan.rules.group_literals[group] & self._literals
-        places = [place for literal in present for place in self._inside(places_of(literal))]
+        places = [place for literal in present for place in self._of_literal(literal)]
         if group in self._scan.special:
             places += self._inside(self._scan.special[group])
         if len(places) > 1:
             places.sort(key=_end)
+        return places
+
+    def _of_literal(self, literal: int) -> list[Stretch]:
+        places = self._literal_places.get(literal)
+        if places is None:
+            places = self._literal_places[literal] = self._inside(self._scan.places(literal))
         return places
 
     def _inside(self, places: list[Stretch]) -> list[Stretch]:
@@ -185,6 +194,8 @@ def runs(found: Found, pattern: CompiledPattern) -> list[Run]:
 
 def _chain_runs(found: Found, chain: CompiledChain) -> list[Run]:
     """Follow the chain group by group, keeping for each end the nearest beginning."""
+    if len(chain.groups) > 1 and not _near_enough(found, chain):
+        return []
     frontier: list[Run] = [(place,) for place in found.of(chain.groups[0])]
     for group, gap in zip(chain.groups[1:], chain.gaps, strict=True):
         frontier.sort(key=lambda run: run[-1][1])
@@ -198,6 +209,20 @@ def _chain_runs(found: Found, chain: CompiledChain) -> list[Run]:
             return []
         frontier = grown
     return frontier
+
+
+def _near_enough(found: Found, chain: CompiledChain) -> bool:
+    """Tell whether the first two groups stand near each other anywhere, asking the rarer one."""
+    first, second = found.of(chain.groups[0]), found.of(chain.groups[1])
+    if len(first) <= 4 * len(second):
+        return bool(first and second)
+    ends = [end for _, end in first]
+    gap = chain.gaps[0]
+    for start, _ in second:
+        at = bisect_left(ends, start + 1) - 1
+        if at >= 0 and ends[at] >= start - gap:
+            return True
+    return False
 
 
 def _reachable(folded: Folded, ends: list[int], start: int, gap: int) -> int | None:

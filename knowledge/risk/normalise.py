@@ -8,8 +8,10 @@ everything that is neither a letter nor an emoji. Gaps are kept as break strengt
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate, chain, repeat
@@ -26,6 +28,13 @@ _DIALECT = str.maketrans(
     "他你你不他没的了在看给来割割了了了了了我不不我你死",
 )
 _SIMPLIFY = OpenCC("t2s")
+_LOOKALIKES = str.maketrans("аеорсухіѕһјԁзιοανυρτκ", "aeopcyxishjdzioavuptk")
+# Marks of web pages and programs between the letters; what holds Chinese is text and stays.
+_MARKS = re.compile(
+    r"<(?P<tag>[a-zA-Z/!?])[^<>\u3400-\u9fff]{0,300}>|&(?:[a-z]{2,6}|#[0-9]{1,6}|#x[0-9a-f]{1,5});"
+    r"|/\*[^*\u3400-\u9fff]{0,80}\*/"
+)
+_BLOCK_TAG = re.compile(r"</?(?:p|div|br|li|tr|td|th|h[1-6]|ul|ol|table)\b", re.IGNORECASE)
 
 # Kinds of characters: one that folds to one, one that folds to several, separators by strength.
 _ONE, _MANY = "k", "m"
@@ -67,6 +76,26 @@ class Folded:
         """Return a stretch of it as a folded text of its own."""
         piece = slice(low, high)
         return Folded(self.text[piece], self.starts[piece], self.ends[piece], self.breaks[piece])
+
+    def without(self, spare: Set[str]) -> Folded:
+        """Leave some characters out; each stays behind as a gap."""
+        keep: list[int] = []
+        breaks: list[int] = []
+        pending = 0
+        for place, char in enumerate(self.text):
+            pending = max(pending, self.breaks[place])
+            if char in spare:
+                pending = max(pending, GAP)
+                continue
+            keep.append(place)
+            breaks.append(pending)
+            pending = 0
+        return Folded(
+            "".join([self.text[place] for place in keep]),
+            tuple([self.starts[place] for place in keep]),
+            tuple([self.ends[place] for place in keep]),
+            tuple(breaks),
+        )
 
     @cached_property
     def comma_count(self) -> list[int]:
@@ -113,6 +142,9 @@ def fold(text: str, first_break: int = TURN) -> Folded:
     text = clean(text)
     known = {char: _classify(char) for char in set(text)}
     kinds = text.translate({ord(char): kind for char, (kind, _) in known.items()})
+    if not known.keys().isdisjoint("<&*"):
+        text, kinds = _unmarked(text, kinds)
+        known |= {char: _classify(char) for char in set(text)}
     pieces: list[str] = []
     starts: list[int] = []
     breaks: list[int] = []
@@ -131,6 +163,28 @@ def fold(text: str, first_break: int = TURN) -> Folded:
         pending = 0
     plain = {ord(char): kept for char, (kind, kept) in known.items() if kind == _ONE}
     return _thinned("".join(pieces).translate(plain), starts, breaks)
+
+
+def _unmarked(text: str, kinds: str) -> tuple[str, str]:
+    """Make tags, entities and program comments separators; every offset stays.
+
+    An entity that stands for a letter becomes that letter.
+    """
+    pieces: list[tuple[str, str]] = []
+    position = 0
+    for hit in _MARKS.finditer(text):
+        low, high = hit.span()
+        mark, size = hit.group(), high - low
+        strength = STOP if _BLOCK_TAG.match(mark) else GAP
+        first = html.unescape(mark)[:1] if mark[0] == "&" else " "
+        letter = _classify(first)[0] == _ONE
+        pieces.append((text[position:low], kinds[position:low]))
+        pieces.append(
+            (first + " " * (size - 1), (_ONE if letter else str(strength)) + "0" * (size - 1))
+        )
+        position = high
+    pieces.append((text[position:], kinds[position:]))
+    return "".join(part for part, _ in pieces), "".join(kind for _, kind in pieces)
 
 
 def _thinned(text: str, starts: list[int], breaks: list[int]) -> Folded:
@@ -169,11 +223,22 @@ def _classify(raw: str) -> tuple[str, str]:
 
     The kind is `_ONE`, `_MANY`, or the strength with which it separates as a digit.
     """
-    form = unicodedata.normalize("NFKC", raw).lower()
+    form = _plain_latin(unicodedata.normalize("NFKC", raw).lower())
     kept = "".join(char for char in form if _meaningful(char))[:_MOST]
     if kept:
         return (_ONE if len(kept) == 1 else _MANY), kept
     return str(max((_strength(char) for char in form), default=0)), ""
+
+
+def _plain_latin(form: str) -> str:
+    """Take the tone marks off pinyin, and Latin letters for the Greek and Cyrillic ones like them.
+
+    "zì shā" and "zіsha" with a Cyrillic і are read as zisha.
+    """
+    base = unicodedata.normalize("NFD", form)[:1]
+    if len(form) == 1 and base.isascii() and base.isalpha():
+        return base
+    return form.translate(_LOOKALIKES)
 
 
 _MEANING = {"Lu", "Ll", "Lt", "Lo", "Nd", "Nl"}
@@ -181,11 +246,13 @@ _SMALL_EMOJI = set("☠⚰✂⛓")
 _TITLE = "《"  # kept, because a title tells that a film or a book is spoken of
 
 
+def is_emoji(char: str) -> bool:
+    """Tell whether a kept character is an emoji."""
+    return char in _SMALL_EMOJI or (char >= "\U0001f000" and unicodedata.category(char) == "So")
+
+
 def _meaningful(char: str) -> bool:
-    category = unicodedata.category(char)
-    if category == "So":
-        return char >= "\U0001f000" or char in _SMALL_EMOJI
-    return category in _MEANING or char == _TITLE
+    return is_emoji(char) or unicodedata.category(char) in _MEANING or char == _TITLE
 
 
 def _strength(char: str) -> int:

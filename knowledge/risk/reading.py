@@ -6,17 +6,20 @@ and nothing at the end of a long message goes unread.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from knowledge.risk import match
 from knowledge.risk.context import Reader
 from knowledge.risk.match import Run
-from knowledge.risk.normalise import TURN, Folded, fold, join
+from knowledge.risk.normalise import COMMA, TURN, Folded, fold, is_emoji, join
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject, max_level
 
 _WINDOW, _OVERLAP, _LONG = 5 * match.BLOCK, match.BLOCK, 5_000
+_SPLIT_TURNS, _SPLIT_LENGTH = 2, 200
+_PARTICLES = frozenset("了吧啊呢啦呀嘛算哦噢唉")
 _EXCEPTION = 24  # characters between a finding and the words that excuse it
 
 
@@ -68,7 +71,7 @@ class Reading:
 
 def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     """Match, filter, and leave out what is excused by the words around it."""
-    folded = join([rules.rewriter.text(fold(text, TURN)) for text in texts])
+    folded = join([_folded(text, rules) for text in texts])
     findings: list[Finding] = []
     done: set[str] = set()
     guess, testing = "X", False
@@ -86,6 +89,13 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
     return Reading(folded, findings, guess, testing)
 
 
+def _folded(text: str, rules: RuleSet) -> Folded:
+    """Fold a text and rewrite it; an emoji that no rule names is a gap between letters."""
+    folded = fold(text, TURN)
+    spare = {char for char in set(folded.text) if is_emoji(char)} - rules.emoji
+    return rules.rewriter.text(folded.without(spare) if spare else folded)
+
+
 def together(readings: Sequence[Reading]) -> Reading:
     """Put the readings of several messages behind one another, in the order in which they came.
 
@@ -100,6 +110,52 @@ def together(readings: Sequence[Reading]) -> Reading:
     who = next((one.who for one in readings if one.who != "X"), "X")
     testing = any(one.testing for one in readings)
     return Reading(join([one.folded for one in readings]), findings, who, testing)
+
+
+def split_over(turns: Sequence[str], text: str, who: str | None, rules: RuleSet) -> Reading:
+    """Read what is said only by the last messages together: "我不想" and then "活了".
+
+    Only a finding whose words run over the joint counts, and only when the new message says no
+    more in that clause: "他想" and then "死活不肯" is two things. The places of the findings are
+    those of `text` alone.
+    """
+    before = "".join(turn.strip() for turn in turns[-_SPLIT_TURNS:])[-_SPLIT_LENGTH:]
+    rest = text.lstrip()[:_SPLIT_LENGTH]
+    alone = _folded(text, rules)
+    if not before or not rest:
+        return Reading(alone, [], "X", False)
+    glued = read([before + rest], who, rules)
+    starts, ends = glued.folded.starts, glued.folded.ends
+    cut = len(text) - len(text.lstrip())
+    findings = []
+    for finding in glued.findings:
+        for low, high in _touching(finding.run):
+            reach = ends[high - 1] - len(before)
+            if starts[low] < len(before) and reach > 0 and _says_no_more(glued.folded, high):
+                size = max(1, bisect_left(alone.starts, reach + cut))
+                findings.append(replace(finding, run=((0, size),)))
+                break
+    return Reading(alone, findings, glued.who, glued.testing)
+
+
+def _touching(run: Run) -> list[tuple[int, int]]:
+    """Return the stretches of a run, those that touch put together."""
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(run):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def _says_no_more(folded: Folded, position: int) -> bool:
+    """Tell whether the clause ends here, but for the particles that end one."""
+    while position < len(folded.text) and folded.breaks[position] < COMMA:
+        if folded.text[position] not in _PARTICLES:
+            return False
+        position += 1
+    return True
 
 
 def _windows(folded: Folded) -> Iterable[int]:

@@ -14,6 +14,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from knowledge.errors import KnowledgeError
 from knowledge.risk.classifier import Classifier
+from knowledge.risk.normalise import is_emoji
 from knowledge.risk.rewrite import Rewriter
 from knowledge.risk.values import Level, max_level
 
@@ -158,3 +159,9 @@ class RuleSet:
     def anchored(self) -> frozenset[int]:
         """Return the literals that bring patterns into play."""
         return frozenset(self.literal_patterns)
+
+    @cached_property
+    def emoji(self) -> frozenset[str]:
+        """Return the emoji that rules or aliases name."""
+        words = [*self.literals, *self.rewriter.aliases]
+        return frozenset(char for word in words for char in word if is_emoji(char))
