@@ -4,6 +4,7 @@
 # a second start asks no package index.
 
 VENV ?= .venv
+TRAIN ?= .venv-train
 BIN := $(VENV)/bin
 # The first Python that is new enough; another one: make run PYTHON=/path/to/python3
 PYTHON ?= $(shell for name in python3.11 python3 python3.12 python3.13; do \
@@ -15,9 +16,13 @@ PINS := $$($(BIN)/python -c 'import sys; print("-c constraints.txt" * (sys.versi
 # In CI nothing may be skipped: what can't run there has not been tested.
 NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
 ARGS ?=
+# What no change may fall below: measured on what the classifier never learned from.
+HELD_OUT := knowledge/risk/examples/heldout
+FLOOR := --recall 0.60 --alarms 0.15
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup dev test test-postgresql check fmt bench docs clean reset-demo
+.PHONY: help run setup dev test test-postgresql check eval-risk risk-model fmt bench docs clean \
+	reset-demo
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -44,6 +49,13 @@ check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generate
 	@$(BIN)/lint-imports
 	@$(BIN)/xinqing handbook check
 	@$(BIN)/python scripts/settings_page.py --check
+
+eval-risk: $(VENV)/.installed-dev ## the risk screen on texts it never learned from, group by group
+	@$(BIN)/xinqing eval risk --examples $(HELD_OUT) $(FLOOR)
+
+risk-model: $(TRAIN)/.installed ## train the risk classifier on the committed examples, measure it
+	@$(TRAIN)/bin/xinqing risk-model train build/risk-model $(ARGS)
+	@XINQING_RISK_MODEL=build/risk-model $(TRAIN)/bin/xinqing eval risk --examples $(HELD_OUT) $(FLOOR)
 
 fmt: $(VENV)/.installed-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .
@@ -79,3 +91,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing what development needs (one to three minutes, once) …'
 	@$(PIP) $(PINS) -e '.[dev]'
 	@touch $@ $(VENV)/.installed-run
+
+# An environment of its own: torch is large, and nothing else needs it. Where the package index
+# gives builds for graphics cards, set PIP_EXTRA_INDEX_URL first; see docs/risk.md.
+$(TRAIN)/.installed: pyproject.toml constraints.txt
+	@echo 'Installing what training needs (torch; a few minutes, once) …'
+	@test -x $(TRAIN)/bin/python || $(PYTHON) -m venv $(TRAIN)
+	@$(TRAIN)/bin/python -m pip --disable-pip-version-check install --quiet \
+		-c constraints.txt -e '.[model-build]'
+	@touch $@

@@ -36,7 +36,7 @@ class OnnxClassifier:
     def __init__(self, folder: Path = WEIGHTS) -> None:
         self._model = OnnxText(folder)
         card = self._model.card
-        self._categories: list[str] = list(card["categories"])
+        self.categories: tuple[str, ...] = tuple(card["categories"])
         self._thresholds = np.array(card["thresholds"], np.float32)
         self._hinted = np.array(card["thresholds_hinted"], np.float32)
         self._kept: dict[tuple[str, ...], tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
@@ -70,7 +70,7 @@ class OnnxClassifier:
 
     def scores(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the chances of (at least 1, 2, 3, 3!) and of each category, one row a text."""
-        rows = self._model.rows(texts, len(LEVELS) + len(self._categories))
+        rows = self._model.rows(texts, len(LEVELS) + len(self.categories))
         levels = np.asarray(1 / (1 + np.exp(-rows[:, : len(LEVELS)])), np.float32)
         chosen = np.exp(rows[:, len(LEVELS) :])
         return levels, np.asarray(chosen / chosen.sum(axis=1, keepdims=True), np.float32)
@@ -91,7 +91,7 @@ class OnnxClassifier:
 
     def _category(self, chances: NDArray[np.float32]) -> str:
         """Name the category; where a wrong one would tell the wrong person, the careful one."""
-        by_name = dict(zip(self._categories, map(float, chances), strict=True))
+        by_name = dict(zip(self.categories, map(float, chances), strict=True))
         for name, least in self._careful.items():
             if by_name.get(name, 0.0) >= least:
                 return name

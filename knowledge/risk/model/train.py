@@ -43,12 +43,13 @@ class Recipe:
     How to train.
 
     Args:
-        layers: layers of the encoder that are kept.
+        layers: layers of the encoder that are kept; eight of twelve keep a long message within the
+            screen's budget of time.
         epochs: how often each example is seen.
         category_weight: how much the category counts beside the level.
     """
 
-    layers: Sequence[int] = tuple(range(12))
+    layers: Sequence[int] = (0, 1, 2, 3, 8, 9, 10, 11)
     epochs: int = 4
     seed: int = 7
     category_weight: float = 0.3
