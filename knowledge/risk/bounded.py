@@ -1,7 +1,8 @@
 """Refuses a regular expression that could run away on a long message.
 
-Called by `loading` for each expression of the lexicon. What is counted is the structure: in how
-many ways one place of a text can be read. That bounds the steps for any text, so no clock is asked.
+Called by `loading` for each expression of the lexicon, and by `rules` for how far one reaches.
+What is counted is the structure: in how many ways one place of a text can be read. That bounds the
+steps for any text, so no clock is asked.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def ways(expression: str) -> int:
     if found > MOST_WAYS:
         raise Unbounded(f"{found} ways to match at one place, at most {MOST_WAYS}")
     return found
+
+
+def width(expression: str) -> int:
+    """Return how many characters the expression can take at most."""
+    return int(_parser.parse(expression).getwidth()[1])
 
 
 def _of_row(row: Iterable[tuple[Any, Any]]) -> int:

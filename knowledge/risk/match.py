@@ -22,8 +22,9 @@ _TOUGH = frozenset({"自杀", "自残", "割腕", "跳楼"})
 
 
 # A text is looked at in blocks: a pattern is tried only where all its words stand in two
-# neighbouring ones, which hold everything that is not longer than a block.
-BLOCK = 120
+# neighbouring ones, which hold everything that is not longer than a block. The few patterns that
+# reach further are tried where all their words stand in the window.
+BLOCK = WINDOW
 
 
 class Scan:
@@ -167,6 +168,8 @@ class Found:
             missing = ~_union(scan.bits, pair)
             triggered = set[int]().union(*(scan.triggered[number] for number in pair)) - found
             found |= {one for one in triggered if not needed[one] & missing}
+            far = triggered & scan.rules.far
+            found |= {one for one in far if not needed[one] & ~self._bits}
         return sorted(found)
 
 

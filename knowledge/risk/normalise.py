@@ -28,6 +28,7 @@ _DIALECT = str.maketrans(
     "他你你不他没的了在看给来割割了了了了了我不不我你死",
 )
 _SIMPLIFY = OpenCC("t2s")
+_NO_LATIN = "\u0530"
 _LOOKALIKES = str.maketrans("аеорсухіѕһјԁзιοανυρτκ", "aeopcyxishjdzioavuptk")
 # Marks of web pages and programs between the letters; what holds Chinese is text and stays.
 _MARKS = re.compile(
@@ -235,6 +236,8 @@ def _plain_latin(form: str) -> str:
 
     "zì shā" and "zіsha" with a Cyrillic і are read as zisha.
     """
+    if form >= _NO_LATIN:
+        return form
     base = unicodedata.normalize("NFD", form)[:1]
     if len(form) == 1 and base.isascii() and base.isalpha():
         return base

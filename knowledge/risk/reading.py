@@ -17,7 +17,7 @@ from knowledge.risk.normalise import COMMA, TURN, Folded, fold, is_emoji, join
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject, max_level
 
-_WINDOW, _OVERLAP, _LONG = 5 * match.BLOCK, match.BLOCK, 5_000
+_WINDOW, _OVERLAP, _LONG = 10 * match.BLOCK, 2 * match.BLOCK, 5_000
 _SPLIT_TURNS, _SPLIT_LENGTH = 2, 200
 _PARTICLES = frozenset("了吧啊呢啦呀嘛算哦噢唉")
 _EXCEPTION = 24  # characters between a finding and the words that excuse it

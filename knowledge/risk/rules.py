@@ -13,8 +13,10 @@ from typing import Any
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from knowledge.errors import KnowledgeError
+from knowledge.risk.bounded import width
 from knowledge.risk.classifier import Classifier
 from knowledge.risk.normalise import is_emoji
+from knowledge.risk.patterns import WINDOW
 from knowledge.risk.rewrite import Rewriter
 from knowledge.risk.values import Level, max_level
 
@@ -145,6 +147,25 @@ class RuleSet:
     def pattern_bits(self) -> list[int]:
         """Return the groups that each pattern needs, as the bits of a number."""
         return [sum(1 << group for group in pattern.needed) for pattern in self.patterns]
+
+    @cached_property
+    def far(self) -> frozenset[int]:
+        """Return the patterns of one chain that may stretch over more than `WINDOW` characters."""
+        special: dict[int, int] = {}
+        for groups, regex in self.regexes:
+            for group in groups:
+                special[group] = max(special.get(group, 0), width(regex.pattern))
+        sizes = [
+            max([special.get(group, 0), *(len(self.literals[literal]) for literal in literals)])
+            for group, literals in enumerate(self.group_literals)
+        ]
+        return frozenset(
+            number
+            for number, pattern in enumerate(self.patterns)
+            for chain in pattern.chains[:1]
+            if len(pattern.chains) == 1
+            and sum(chain.gaps) + sum(sizes[group] for group in chain.groups) > WINDOW
+        )
 
     @cached_property
     def literal_patterns(self) -> dict[int, frozenset[int]]:
