@@ -6,12 +6,12 @@ normalise → idioms → rules → context → classifier (may only raise) → m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from knowledge.risk.classifier import NOTHING, Proposal
 from knowledge.risk.loading import load_rules
-from knowledge.risk.reading import Finding, Reading, read, together
+from knowledge.risk.reading import Finding, Reading, read, split_over, together
 from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, Subject, max_level
 
@@ -92,10 +92,20 @@ def _tell(text: str, context: Context, rules: RuleSet) -> _Told:
     return _Told(
         alone=alone,
         earlier=earlier,
-        whole=together([*earlier, alone]) if turns else alone,
+        whole=together([*earlier, _with_split(turns, text, alone, context, rules)])
+        if turns
+        else alone,
         own=own,
         all=[*own, *over, *_day(alone, earlier, context, rules)],
     )
+
+
+def _with_split(
+    turns: Sequence[str], text: str, alone: Reading, context: Context, rules: RuleSet
+) -> Reading:
+    """Add what is said only by the last messages together: "我不想" and then "活了"."""
+    split = split_over(turns, text, context.who, rules)
+    return replace(alone, findings=[*alone.findings, *split.findings])
 
 
 def _proposals(
@@ -139,18 +149,16 @@ def _complete(combo: Combo, signs: list[tuple[int, frozenset[str]]]) -> bool:
     """Tell whether all needed signs stand together; over several turns the distance is free."""
     wanted = frozenset().union(*combo.needs)
     useful = [(place, tags) for place, tags in signs if tags & wanted]
-    for first, (begin, _) in enumerate(useful or [(0, frozenset())]):
-        near = (
-            tags
-            for place, tags in useful[first:]
-            if combo.scope != "message" or place - begin <= combo.within
-        )
-        present = frozenset().union(*near)
-        if all(need & present for need in combo.needs):
+    if combo.scope != "message":
+        present = frozenset().union(*(tags for _, tags in useful))
+        return all(need & present for need in combo.needs)
+    # Where each need was met last; the signs come in the order of their places.
+    met: list[int | None] = [None] * len(combo.needs)
+    for place, tags in useful:
+        met = [place if need & tags else last for need, last in zip(combo.needs, met, strict=True)]
+        if all(last is not None and place - last <= combo.within for last in met):
             return True
-        if combo.scope != "message":
-            return False
-    return False
+    return not combo.needs
 
 
 def _day(
