@@ -52,7 +52,7 @@ async def start(
     staff_id: int,
     now: datetime,
 ) -> RuleReplay:
-    """Begin a replay; what an earlier one of the same set found is forgotten.
+    """Begin a replay; of an earlier one of the same set only its counts are kept.
 
     Raises:
         InputInvalid: no number of days that makes sense.
@@ -114,7 +114,6 @@ async def stop(session: AsyncSession, rule_set_id: int, *, staff_id: int, now: d
 async def _forget_earlier(session: AsyncSession, rule_set_id: int) -> None:
     earlier = select(RuleReplay.id).where(RuleReplay.rule_set_id == rule_set_id)
     await session.execute(delete(RuleChange).where(RuleChange.replay_id.in_(earlier)))
-    await session.execute(delete(RuleReplay).where(RuleReplay.rule_set_id == rule_set_id))
 
 
 async def _enqueue(session: AsyncSession, replay: RuleReplay, now: datetime) -> None:
@@ -150,7 +149,9 @@ class Replays:
 
     def register(self, registry: JobRegistry) -> None:
         """Register the job."""
-        registry.send(KIND, self.batch, timeout=BATCH_SECONDS, on_dead=self._give_up)
+        registry.send(
+            KIND, self.batch, timeout=BATCH_SECONDS, on_dead=self._give_up, on_unknown=self._give_up
+        )
 
     async def batch(self, run: JobRun) -> OnAck | None:
         """Judge the next messages; what comes of it is written with the job's end."""
