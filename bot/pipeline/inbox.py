@@ -94,6 +94,7 @@ class Inbox:
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen one message; the same platform id again gives the stored receipt."""
         now = self._clock.now()
+        await self._screen.warm(clean(incoming.text))
         receipt = await self._transact(incoming, now)
         if receipt.case_id is not None and not receipt.duplicate:
             self._bell.ring()

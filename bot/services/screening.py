@@ -4,6 +4,7 @@ If the rules can't be read at start the last good copy is used and an alarm rais
 fails on a text, the message counts as one that a person must look at (DESIGN §1, promise 1).
 """
 
+import asyncio
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -162,6 +163,15 @@ class Screen:
         unaided = self._failures() > failures
         shadow = self._compare(text, context, self.rules, verdict)
         return Screened(verdict, level, fresh, shadow, unaided)
+
+    async def warm(self, text: str) -> None:
+        """Let the classifier read a text in another thread, before a transaction is opened.
+
+        `judge` then finds what it said; the database is held for milliseconds less. Long texts are
+        read again there, because which parts are read depends on what the rules find.
+        """
+        if self._classifier is not None:
+            await asyncio.to_thread(self._classifier.propose, [text])
 
     def _failures(self) -> int:
         return self._classifier.failures if self._classifier else 0

@@ -113,7 +113,8 @@ def _proposals(
 ) -> tuple[Proposal, Proposal]:
     """Ask the classifier about the message alone, and the higher of that and of the last turns."""
     own = _proposed([text], told.alone, told.own, rules)
-    if not context.turns:
+    told_already = max(own.level.rank, told.whole.level.rank, context.floor.rank)
+    if not context.turns or told_already >= Level.HIGH.rank:
         return own, own
     near = together([*told.earlier[-_NEAR_TURNS:], told.alone])
     joined = _proposed([*context.turns[-_NEAR_TURNS:], text], near, told.all, rules)

@@ -22,7 +22,7 @@ from knowledge.risk.values import Level
 WEIGHTS = Path(__file__).with_name("weights")
 LEVELS = (Level.WATCH, Level.FOCUS, Level.HIGH, Level.EMERGENCY)
 UNSURE = "DIS"
-KEPT = 64
+KEPT = 256
 
 
 class OnnxClassifier:
