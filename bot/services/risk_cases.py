@@ -1,14 +1,14 @@
 """Test cases of the risk rules: false alarms, misses and own texts, agreed on by two people.
 
-Called by the case's page (mark, undo), by the pages about rules (write, read, decide) and by
-whoever publishes rules (`regression_cases`). Marking changes no level and closes no case. The list
-and the counts are in `bot.services.risk_case_lists`.
+Called by the case's page (mark, undo), by the pages about rules (write, read, decide) and by the
+erasing of a contact's data. Marking changes no level and closes no case. The list and the counts
+are in `bot.services.risk_case_lists`, what the cases ask of rules in `bot.services.risk_case_runs`.
 
 Who sees what: counselor and lead those of their own places, the district all. A text is shown only
 to somebody who opened that one, and the opening stands in the audit trail.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,9 +25,8 @@ from bot.services import audit
 from bot.services.live import publish
 from bot.services.staff import StaffView
 from knowledge.risk import Assessment as Verdict
-from knowledge.risk import Context, Level, RuleSet, assess, regression
+from knowledge.risk import Context
 from knowledge.risk.loading import CATEGORIES
-from knowledge.risk.variants import scratch, without_classifier
 
 NOTE_LENGTH = 1_000
 HARMLESS = "NONE"
@@ -110,7 +109,10 @@ async def mark(
     row.kind = FALSE_ALARM if lower else MISSED
     row.turns, row.who = turns, contact.who
     row.case_id, row.place_id = case.id, case.place_id
-    row.found_level, row.found_category = judged.fresh_level, _first(judged.categories)
+    row.found_level = judged.fresh_level
+    # A harmless message carries the categories of what was said before it.
+    fired = rank(judged.fresh_level) > 0
+    row.found_category = _first(judged.categories) if fired else HARMLESS
     row.rule_ids, row.rule_version = list(judged.rule_ids), judged.rule_version
     _judge(row, judgement, staff_id, now)
     session.add(row)
@@ -352,71 +354,6 @@ async def _record(
         now=now,
         data=data,
     )
-
-
-async def regression_cases(session: AsyncSession) -> list[regression.Case]:
-    """Return the agreed cases that still have their words, of all places, oldest first."""
-    rows = await session.scalars(
-        select(RuleCase)
-        .where(RuleCase.state == AGREED, RuleCase.erased_at.is_(None))
-        .order_by(RuleCase.id)
-    )
-    return [_regression(row) for row in rows]
-
-
-def _regression(row: RuleCase) -> regression.Case:
-    """Return what the rules have to do: a miss must be reached, a false alarm not be passed."""
-    level = Level(row.expected_level)
-    return regression.Case(
-        id=f"case-{row.id}",
-        text=row.text,
-        who=row.who,
-        turns=tuple(row.turns),
-        least=Level.NONE if row.kind == FALSE_ALARM else level,
-        most=None if row.kind == MISSED else level,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What became of the agreed cases under a rule set.
-
-    Args:
-        failed: ids of those that it gets wrong.
-    """
-
-    cases: int
-    failed: tuple[str, ...]
-    version: str
-
-    @property
-    def passed(self) -> int:
-        """Return how many it gets right."""
-        return self.cases - len(self.failed)
-
-
-def run(cases: Iterable[regression.Case], rules: RuleSet) -> Run:
-    """Judge cases as messages are judged, with the classifier if there is one."""
-    rules = scratch(rules)
-    judged = [(case, assess(case.text, Context(case.who, case.turns), rules)) for case in cases]
-    failed = tuple(
-        case.id
-        for case, found in judged
-        if found.level.rank < case.least.rank
-        or (case.most is not None and found.level.rank > case.most.rank)
-    )
-    return Run(len(judged), failed, rules.judged_by)
-
-
-def binding(cases: Iterable[regression.Case], rules: RuleSet) -> list[regression.Case]:
-    """Return the cases that the rules in force get right, and no other set may lose.
-
-    What they get wrong is work to be done: it must not keep everybody from mending other things.
-    The rules count alone, as they do when a set is checked before it is published.
-    """
-    known = list(cases)
-    wrong = run(known, without_classifier(rules)).failed
-    return [case for case in known if case.id not in wrong]
 
 
 async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid
 from bot.core.levels import LEVELS
-from bot.services import desk, risk_case_lists, risk_cases
+from bot.services import desk, risk_case_lists, risk_case_runs, risk_cases
 from bot.services.risk_cases import Judgement
 from bot.web import riskbox
 from bot.web.guard import Call
@@ -54,17 +54,17 @@ async def binding(call: Call) -> list[Case]:
     if rules is None:
         return []
     async with call.services.database.read() as session:
-        cases = await risk_cases.regression_cases(session)
-    return await asyncio.to_thread(risk_cases.binding, cases, rules)
+        cases = await risk_case_runs.regression_cases(session)
+    return await asyncio.to_thread(risk_case_runs.binding, cases, rules)
 
 
-async def _run(call: Call) -> risk_cases.Run | None:
+async def _run(call: Call) -> risk_case_runs.Run | None:
     rules = call.services.screen.rules
     if rules is None:
         return None
     async with call.services.database.read() as session:
-        cases = await risk_cases.regression_cases(session)
-    return await asyncio.to_thread(risk_cases.run, cases, rules)
+        cases = await risk_case_runs.regression_cases(session)
+    return await asyncio.to_thread(risk_case_runs.run, cases, rules)
 
 
 async def write(call: Call) -> Response:

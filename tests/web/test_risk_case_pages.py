@@ -1,15 +1,13 @@
 """False alarms and misses: marked at the desk, agreed by a second person, counted without names."""
 
 import asyncio
-import re
 
-import httpx2
 import pytest
 from desk_world import ROLES, WORDS, Browser, World
-from sqlalchemy import func, select
+from risk_case_world import actions, mark, post, rows
 
 from bot.core.levels import LEVELS
-from bot.db.models import Assessment, AuditEntry, Case, Message, RuleCase
+from bot.db.models import Assessment, Case, Message
 from bot.services import audit
 from bot.services.risk_cases import REFUSALS
 from bot.web.render import category_codes, labels
@@ -21,35 +19,6 @@ RIGHTS = {
     ("POST", "/rules/cases/{id}/agree"): {"lead", "district"},
     ("POST", "/rules/cases/{id}/reject"): {"lead", "district"},
 }
-
-
-async def _post(
-    browser: Browser, world: World, login: str, path: str, **fields: str
-) -> httpx2.Response:
-    return await browser(login).post(path, data={"csrf": world.csrf[login], **fields})
-
-
-async def _mark(
-    browser: Browser, world: World, name: str = "one", login: str = "counselor", **fields: str
-) -> httpx2.Response:
-    message = str(await world.message_of(name))
-    path = f"/desk/cases/{world.cases[name]}/mark"
-    return await _post(browser, world, login, path, message=message, **fields)
-
-
-async def _rows(world: World) -> list[RuleCase]:
-    async with world.services.database.read() as session:
-        return list(await session.scalars(select(RuleCase).order_by(RuleCase.id)))
-
-
-async def _actions(world: World) -> list[tuple[str, int | None]]:
-    async with world.services.database.read() as session:
-        rows = await session.execute(
-            select(AuditEntry.action, AuditEntry.staff_id)
-            .where(AuditEntry.object_kind == "rule_case")
-            .order_by(AuditEntry.id)
-        )
-        return [(row.action, row.staff_id) for row in rows]
 
 
 async def _calm(world: World, name: str, text: str) -> int:
@@ -76,7 +45,7 @@ async def _calm(world: World, name: str, text: str) -> int:
                 contact_id=message.contact_id,
                 level="3!",
                 fresh_level="0",
-                categories=["NONE"],
+                categories=["SI-AT"],  # of the conversation
                 spans=[],
                 reasons=[],
                 rule_ids=[],
@@ -99,14 +68,14 @@ async def test_a_false_alarm_is_marked_and_changes_nothing_else(
     form = (await client.get(f"/desk/cases/{case_id}?mark={message}")).text
     assert "标了不会改变本个案的等级，也不会结案" in form
     assert 'value="3!"  disabled' in form
-    answer = await _mark(browser, world, level="1", category="DIS", note="在说晾衣服")
+    answer = await mark(browser, world, level="1", category="DIS", note="在说晾衣服")
     assert answer.status_code == 303
     assert answer.headers["location"] == f"/desk/cases/{case_id}?done=mark#message-{message}"
     shown = (await client.get(answer.headers["location"])).text
     assert "本个案的等级没有变" in shown
     assert "counselor老师标为误报，应该是1(最低)（待复核）" in shown
     assert "撤销" in shown
-    (row,) = await _rows(world)
+    (row,) = await rows(world)
     assert (row.kind, row.expected_level, row.found_level, row.state) == (
         "false_alarm",
         "1",
@@ -130,12 +99,13 @@ async def test_a_miss_is_marked_at_a_message_that_did_not_fire(
     page = (await browser("counselor").get(f"/desk/cases/{case_id}")).text
     assert ">漏报</a>" in page
     path = f"/desk/cases/{case_id}/mark"
-    answer = await _post(
+    answer = await post(
         browser, world, "counselor", path, message=str(message), level="3", category="SI-PL"
     )
     assert answer.status_code == 303
-    (row,) = await _rows(world)
+    (row,) = await rows(world)
     assert (row.kind, row.expected_level, row.expected_category) == ("missed", "3", "SI-PL")
+    assert (row.found_level, row.found_category) == ("0", "NONE")
     # what was as dangerous by itself would decide the case
     assert row.turns == ["他这几天不说话"]
     async with world.services.database.read() as session:
@@ -158,61 +128,61 @@ async def test_what_is_wrong_with_a_mark_is_said_with_the_form_open(
     world: World, browser: Browser, fields: dict[str, str], words: str
 ) -> None:
     await world.add_case("one", place="school_a")
-    answer = await _mark(browser, world, **fields)
+    answer = await mark(browser, world, **fields)
     assert answer.status_code == 422
     assert words in answer.text
     assert 'id="mark-note"' in answer.text
-    assert await _rows(world) == []
+    assert await rows(world) == []
 
 
 async def test_no_level_means_no_danger(world: World, browser: Browser) -> None:
     await world.add_case("one", place="school_a")
-    assert (await _mark(browser, world, level="0", note="\0没有\0")).status_code == 303
-    (row,) = await _rows(world)
+    assert (await mark(browser, world, level="0", note="\0没有\0")).status_code == 303
+    (row,) = await rows(world)
     assert (row.expected_category, row.note) == ("NONE", "没有")
 
 
 async def test_of_a_double_click_one_is_kept(world: World, browser: Browser) -> None:
     await world.add_case("one", place="school_a")
-    answers = await asyncio.gather(*(_mark(browser, world, level="0") for _ in range(4)))
+    answers = await asyncio.gather(*(mark(browser, world, level="0") for _ in range(4)))
     assert {answer.status_code for answer in answers} == {303}
-    assert len(await _rows(world)) == 1
+    assert len(await rows(world)) == 1
     me = world.staff["counselor"].id
-    assert await _actions(world) == [("risk_case.marked", me)]
+    assert await actions(world) == [("risk_case.marked", me)]
 
 
 async def test_two_people_one_case_the_last_judgement(world: World, browser: Browser) -> None:
     case_id = await world.add_case("one", place="school_a")
-    await _mark(browser, world, level="0")
-    await _mark(browser, world, login="second_counselor", level="2", category="DIS")
-    (row,) = await _rows(world)
+    await mark(browser, world, level="0")
+    await mark(browser, world, login="second_counselor", level="2", category="DIS")
+    (row,) = await rows(world)
     assert (row.expected_level, row.staff_id) == ("2", world.staff["second_counselor"].id)
-    assert await _actions(world) == [
+    assert await actions(world) == [
         ("risk_case.marked", world.staff["counselor"].id),
         ("risk_case.marked", world.staff["second_counselor"].id),
     ]
     message = str(await world.message_of("one"))
     path = f"/desk/cases/{case_id}/unmark"
-    answer = await _post(browser, world, "counselor", path, message=message)
+    answer = await post(browser, world, "counselor", path, message=message)
     assert answer.status_code == 409
     assert "后来有别人改标过" in answer.text
-    assert len(await _rows(world)) == 1
+    assert len(await rows(world)) == 1
 
 
 async def test_a_mark_can_be_taken_back(world: World, browser: Browser) -> None:
     case_id = await world.add_case("one", place="school_a")
-    await _mark(browser, world, level="0")
+    await mark(browser, world, level="0")
     message = str(await world.message_of("one"))
     path = f"/desk/cases/{case_id}/unmark"
     for _ in range(2):
-        answer = await _post(browser, world, "counselor", path, message=message)
+        answer = await post(browser, world, "counselor", path, message=message)
         assert answer.status_code == 303
-    assert await _rows(world) == []
-    assert [name for name, _ in await _actions(world)] == ["risk_case.marked", "risk_case.undone"]
-    await _mark(browser, world, level="0")
-    (row,) = await _rows(world)
-    assert (await _post(browser, world, "lead", f"/rules/cases/{row.id}/agree")).status_code == 303
-    answer = await _post(browser, world, "counselor", path, message=message)
+    assert await rows(world) == []
+    assert [name for name, _ in await actions(world)] == ["risk_case.marked", "risk_case.undone"]
+    await mark(browser, world, level="0")
+    (row,) = await rows(world)
+    assert (await post(browser, world, "lead", f"/rules/cases/{row.id}/agree")).status_code == 303
+    answer = await post(browser, world, "counselor", path, message=message)
     assert answer.status_code == 409
     assert "已经有人复核过了" in answer.text
 
@@ -231,8 +201,8 @@ async def test_a_mark_can_be_taken_back(world: World, browser: Browser) -> None:
 )
 async def test_who_may_mark(world: World, browser: Browser, login: str, status: int) -> None:
     await world.add_case("one", place="school_a")
-    assert (await _mark(browser, world, login=login, level="0")).status_code == status
-    assert len(await _rows(world)) == (status == 303)
+    assert (await mark(browser, world, login=login, level="0")).status_code == status
+    assert len(await rows(world)) == (status == 303)
 
 
 async def test_a_message_of_another_parent_can_t_be_marked(world: World, browser: Browser) -> None:
@@ -241,9 +211,9 @@ async def test_a_message_of_another_parent_can_t_be_marked(world: World, browser
     message = str(await world.message_of("two"))
     path = f"/desk/cases/{world.cases['one']}/mark"
     for strange in (message, "", "x", "99999999999999999999", "-1"):
-        answer = await _post(browser, world, "counselor", path, message=strange, level="0")
+        answer = await post(browser, world, "counselor", path, message=strange, level="0")
         assert answer.status_code == 404
-    assert await _rows(world) == []
+    assert await rows(world) == []
 
 
 @pytest.mark.parametrize("login", [None, *ROLES])
@@ -280,7 +250,7 @@ async def test_the_list_counts_first_and_shows_no_words(world: World, browser: B
     assert "晴川一小" in page
     assert "counselor老师" in page
     assert WORDS not in page
-    assert await _actions(world) == [("risk_case.marked", world.staff["counselor"].id)]
+    assert await actions(world) == [("risk_case.marked", world.staff["counselor"].id)]
     other = (await browser("other_lead").get("/rules/cases")).text
     assert "没有待复核的用例" in other
     assert "还没有人标过" in other
@@ -294,7 +264,7 @@ async def test_opening_one_shows_the_words_and_is_logged(world: World, browser: 
         assert WORDS in page
         assert "si_at.height" in page
         assert (f"/rules/cases/{row}/agree" in page) is buttons
-    reads = [who for name, who in await _actions(world) if name == "risk_case.read"]
+    reads = [who for name, who in await actions(world) if name == "risk_case.read"]
     assert reads == [world.staff[login].id for login in ("counselor", "lead", "district")]
     async with world.services.database.read() as session:
         assert await audit.verify(session) is None
@@ -304,12 +274,12 @@ async def test_a_second_person_decides(world: World, browser: Browser) -> None:
     await world.add_case("one", place="school_a")
     row = await world.add_rule_case("one")
     for _ in range(2):
-        answer = await _post(browser, world, "lead", f"/rules/cases/{row}/agree")
+        answer = await post(browser, world, "lead", f"/rules/cases/{row}/agree")
         assert answer.headers["location"] == "/rules/cases?done=agreed"
-    answer = await _post(browser, world, "district", f"/rules/cases/{row}/reject")
+    answer = await post(browser, world, "district", f"/rules/cases/{row}/reject")
     assert answer.status_code == 409
     assert "已经有人复核过了" in answer.text
-    (kept,) = await _rows(world)
+    (kept,) = await rows(world)
     assert (kept.state, kept.decided_by) == ("agreed", world.staff["lead"].id)
     page = (await browser("district").get("/rules/cases?state=agreed&done=agreed")).text
     assert "已同意。发布规则前会用它检查" in page
@@ -320,10 +290,10 @@ async def test_nobody_agrees_with_their_own(world: World, browser: Browser) -> N
     await world.add_case("one", place="school_a")
     row = await world.add_rule_case("one", by="district")
     assert "自己标的要由另一个人复核" in (await browser("district").get(f"/rules/cases/{row}")).text
-    answer = await _post(browser, world, "district", f"/rules/cases/{row}/agree")
+    answer = await post(browser, world, "district", f"/rules/cases/{row}/agree")
     assert answer.status_code == 409
     assert "自己标的要由另一个人复核" in answer.text
-    assert (await _rows(world))[0].state == "new"
+    assert (await rows(world))[0].state == "new"
 
 
 async def test_what_only_the_district_may_see(world: World, browser: Browser) -> None:
@@ -351,97 +321,14 @@ async def test_twenty_on_a_page(world: World, browser: Browser) -> None:
         assert answer.status_code == 200
 
 
-async def test_figures_hold_numbers_only(world: World, browser: Browser) -> None:
-    for number in range(3):
-        await world.add_case(f"c{number}", place="school_a", level="3" if number else "3!")
-        await world.add_rule_case(f"c{number}")
-    page = (await browser("district").get("/rules/cases?state=agreed")).text
-    table = page[page.index('id="figures"') :]
-    plain = re.sub(r"<[^>]+>", " ", table)
-    assert re.search(r"误报\s+3!\(最高\)\s+正在实施或近期行为\s+1\b", plain)
-    assert re.search(r"误报\s+3\(第二高\)\s+正在实施或近期行为\s+2\b", plain)
-    assert "老师" not in plain.split("误报按")[0]
-
-
-async def test_the_agreed_ones_are_judged_by_the_live_rules(world: World, browser: Browser) -> None:
-    ledge = "孩子站在阳台上不肯下来，说不想活了"
-    for name, text in (("real", ledge), ("calm", "老师好，明天几点到校")):
-        await world.add_case(name, place="school_a", text=text, fired=text[:2])
-        row = await world.add_rule_case(name)
-        await _post(browser, world, "lead", f"/rules/cases/{row}/agree")
-    page = (await browser("counselor").get("/rules/cases?run=1")).text
-    assert "已同意的2条，现行规则做对1条" in page
-    wrong = (await _rows(world))[0].id
-    assert f'<a href="/rules/cases/{wrong}">' in page
-    assert ledge not in page
-    world.services.screen.rules = None
-    assert "用现行规则跑一遍" in (await browser("counselor").get("/rules/cases?run=1")).text
-
-
-async def test_a_text_from_the_test_box_becomes_a_case(world: World, browser: Browser) -> None:
-    fields = {
-        "text": "他把遗书\0放在枕头下",
-        "turn1": "他这几天不说话",
-        "who": "PC",
-        "rules": "live",
-        "level": "3",
-        "category": "SI-PL",
-    }
-    answers = await asyncio.gather(
-        *(_post(browser, world, "lead", "/rules/cases", **fields) for _ in range(3))
-    )
-    assert {answer.headers["location"] for answer in answers} == {"/rules/cases?done=written"}
-    (row,) = await _rows(world)
-    assert (row.kind, row.text, row.turns) == (
-        "written",
-        "他把遗书放在枕头下",
-        ["他这几天不说话"],
-    )
-    assert (row.who, row.expected_level, row.message_id) == ("PC", "3", None)
-    assert row.place_id == world.places["school_a"].id
-    assert await _actions(world) == [("risk_case.written", world.staff["lead"].id)]
-    async with world.services.database.read() as session:
-        raw = await session.scalar(select(func.count()).where(RuleCase.text.is_not(None)))
-    assert raw == 1
-    answer = await _post(browser, world, "lead", f"/rules/cases/{row.id}/agree")
-    assert answer.status_code == 409
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"text": ""}, "还没有写要试的话"),
-        ({"text": "好", "rules": "draft-99"}, "请从列表里选"),
-        ({"text": "不想活了"}, "请选应该是几级"),
-        ({"text": "不想活了", "level": "3"}, "请选类别"),
-        ({"text": "好" * 100_001, "level": "0"}, "太长了"),
-    ],
-)
-async def test_what_is_wrong_with_a_written_case(
-    world: World, browser: Browser, fields: dict[str, str], words: str
-) -> None:
-    answer = await _post(browser, world, "counselor", "/rules/cases", **fields)
-    assert answer.status_code == 422
-    assert words in answer.text
-    assert await _rows(world) == []
-
-
-async def test_a_hundred_thousand_characters_can_be_kept(world: World, browser: Browser) -> None:
-    text = "今天天气很好我们出去走走" * 8_333 + "好的好的"
-    assert len(text) == 100_000
-    answer = await _post(browser, world, "counselor", "/rules/cases", text=text, level="0")
-    assert answer.status_code == 303
-    assert (await _rows(world))[0].text == text
-
-
 async def test_markup_stays_text(world: World, browser: Browser) -> None:
     evil = "<script>alert(1)</script><img src=x>"
     await world.add_case("evil", place="school_a", text=evil, fired="<img")
     message = await world.message_of("evil")
     case_id = world.cases["evil"]
     form = (await browser("counselor").get(f"/desk/cases/{case_id}?mark={message}")).text
-    await _mark(browser, world, "evil", level="0", note=evil)
-    (row,) = await _rows(world)
+    await mark(browser, world, "evil", level="0", note=evil)
+    (row,) = await rows(world)
     page = (await browser("lead").get(f"/rules/cases/{row.id}")).text
     for shown in (form, page):
         assert "<script>alert" not in shown
@@ -450,7 +337,7 @@ async def test_markup_stays_text(world: World, browser: Browser) -> None:
 
 async def test_the_parents_words_are_encrypted(world: World, browser: Browser) -> None:
     await world.add_case("one", place="school_a")
-    await _mark(browser, world, level="0", note="这是说明")
+    await mark(browser, world, level="0", note="这是说明")
     async with world.services.database.read() as session:
         raw = await session.connection()
         row = (await raw.exec_driver_sql("SELECT text, turns, note FROM rule_case")).one()

@@ -12,7 +12,7 @@ from bot.core.errors import Conflict, InputInvalid, NotFound
 from bot.core.levels import LEVELS, rank
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message, Place, RuleCase, Staff
-from bot.services import consents, places, risk_case_lists, risk_cases
+from bot.services import consents, places, risk_case_lists, risk_case_runs, risk_cases
 from bot.services.risk_cases import Judgement
 from bot.services.staff import StaffView
 from knowledge.risk import Context, Level, assess, default_rules
@@ -95,7 +95,7 @@ class Desk:
     async def regression(self) -> list[Row]:
         """Return the cases that a rule set has to pass."""
         async with self.database.read() as session:
-            return await risk_cases.regression_cases(session)
+            return await risk_case_runs.regression_cases(session)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ async def test_a_miss_must_be_reached_and_a_false_alarm_not_be_passed(desk: Desk
 
 def test_a_run_names_what_the_rules_get_wrong() -> None:
     ledge = "孩子站在阳台上不肯下来，说不想活了"
-    done = risk_cases.run(
+    done = risk_case_runs.run(
         [
             Row("ok-miss", ledge, "PC", least=Level.HIGH),
             Row("bad-alarm", ledge, "PC", most=Level.FOCUS),
@@ -211,7 +211,7 @@ def test_a_run_names_what_the_rules_get_wrong() -> None:
     )
     assert (done.cases, done.passed, done.failed) == (4, 2, ("bad-alarm", "bad-miss"))
     assert done.version == default_rules().judged_by
-    assert risk_cases.run([], default_rules()).passed == 0
+    assert risk_case_runs.run([], default_rules()).passed == 0
 
 
 def test_only_what_the_rules_in_force_get_right_binds_others() -> None:
@@ -219,7 +219,7 @@ def test_only_what_the_rules_in_force_get_right_binds_others() -> None:
         Row("good", "孩子说想自杀", least=Level.HIGH),
         Row("bad", "老师好", least=Level.HIGH),
     )
-    assert risk_cases.binding([good, bad], default_rules()) == [good]
+    assert risk_case_runs.binding([good, bad], default_rules()) == [good]
 
 
 async def test_an_erasure_takes_the_words_and_leaves_the_counts(desk: Desk) -> None:
