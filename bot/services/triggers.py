@@ -7,16 +7,18 @@ Source: DOMAIN §3, point 10.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from knowledge.risk.normalise import STOP, fold
 
-_SIGNS = re.compile("([…#])")
+GAP, NUMBER = "…", "#"
 # A gap never leaves the sentence: where one ends, the folded text gets a line break.
-_MEANS = {"…": ".{0,6}", "#": r"(?:\d{1,2}|[一二两三四五六七八九十几半]{1,3})"}
+_GAP = ".{0,6}"
+_SIGNS = re.compile(f"([{GAP}{NUMBER}])")
 _TAKEN_OUT = "\n"
 
 
@@ -49,35 +51,37 @@ def triggers_in(texts: Iterable[str]) -> tuple[str, ...]:
 @cache
 def load_triggers() -> tuple[Trigger, ...]:
     """Read the words that ship with the project."""
-    text = files("bot.services").joinpath("triggers.toml").read_text("utf-8")
-    return parse_triggers(tomllib.loads(text))
+    return parse_triggers(files("bot.services").joinpath("triggers.toml").read_text("utf-8"))
 
 
-def parse_triggers(tables: Mapping[str, Mapping[str, list[str]]]) -> tuple[Trigger, ...]:
-    """Return the triggers of a word list; every other key than `words` and `unless` is refused.
+def parse_triggers(text: str) -> tuple[Trigger, ...]:
+    """Return the triggers of a word list, written as TOML.
 
     Raises:
-        ValueError: a table with other keys, or a phrase without a letter.
+        ValueError: a table with other keys than `words` and `unless`, a phrase without a letter.
     """
+    book: dict[str, Any] = tomllib.loads(text)
+    number = rf"(?:\d{{1,2}}|[{re.escape(book['numerals'])}]{{1,3}})"
     found = []
-    for code, table in tables.items():
+    for code, table in book["trigger"].items():
         if not {"words"} <= table.keys() <= {"words", "unless"}:
             raise ValueError(f"{code}: expected words and unless")
-        unless = table.get("unless")
-        expression = _expression(unless) if unless else None
-        found.append(Trigger(code, _expression(table["words"]), expression))
+        words = _expression(table["words"], number)
+        unless = _expression(table["unless"], number) if "unless" in table else None
+        found.append(Trigger(code, words, unless))
     return tuple(found)
 
 
-def _expression(phrases: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(_phrase(phrase) for phrase in phrases))
+def _expression(phrases: Iterable[str], number: str) -> re.Pattern[str]:
+    return re.compile("|".join(_phrase(phrase, number) for phrase in phrases))
 
 
-def _phrase(phrase: str) -> str:
-    pieces = [piece if piece in _MEANS else fold(piece).text for piece in _SIGNS.split(phrase)]
-    if not any(piece for piece in pieces if piece not in _MEANS):
+def _phrase(phrase: str, number: str) -> str:
+    means = {GAP: _GAP, NUMBER: number}
+    pieces = [piece if piece in means else fold(piece).text for piece in _SIGNS.split(phrase)]
+    if not any(piece for piece in pieces if piece not in means):
         raise ValueError("a phrase without a letter")
-    return "".join(_MEANS.get(piece) or re.escape(piece) for piece in pieces)
+    return "".join(means.get(piece) or re.escape(piece) for piece in pieces)
 
 
 def _sentences(text: str) -> str:

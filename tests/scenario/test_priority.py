@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from factories import NIGHT, SCENE, make_case, make_contact
 from house import CALM, DANGER, PARENT, Home, Houses
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Kind
 from bot.db.models import Case, Login, Staff
@@ -169,6 +170,32 @@ async def test_a_new_process_still_looks(houses: Houses, staffed: Home) -> None:
     assert await reasons(other) == ["night"]
     await other.wait(seconds=1)
     assert await reasons(other) == ["night", "silence"]
+
+
+async def test_an_answer_that_is_being_stored_when_the_job_runs(
+    houses: Houses, staffed: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inbox has read the case already; the job of another process waits for it."""
+    other = await houses.make()
+    await staffed.say(DANGER)
+    await staffed.work()
+    staffed.clock.advance(minutes=5)
+    latest, read, go = cases.latest, asyncio.Event(), asyncio.Event()
+
+    async def held_up(session: AsyncSession, contact_id: int) -> Case | None:
+        found = await latest(session, contact_id)
+        read.set()
+        await go.wait()
+        return found
+
+    monkeypatch.setattr(cases, "latest", held_up)
+    storing = asyncio.create_task(staffed.say("我在他身边"))
+    await read.wait()
+    working = asyncio.create_task(other.work())
+    await asyncio.wait({working}, timeout=0.5)
+    go.set()
+    await asyncio.gather(storing, working)
+    assert await reasons(staffed) == ["night"]
 
 
 async def test_taking_over_prevents_it(staffed: Home) -> None:

@@ -1,5 +1,8 @@
 """What makes a night worse is found in many wordings, and not where the words mean otherwise."""
 
+import tomllib
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +64,11 @@ def test_several_texts_give_each_code_once_in_the_files_order() -> None:
 
 def test_every_word_of_the_list_is_found_and_has_its_code() -> None:
     assert tuple(one.code for one in load_triggers()) == CODES
+    text = files("bot.services").joinpath("triggers.toml").read_text("utf-8")
+    for code, table in tomllib.loads(text)["trigger"].items():
+        for word in table["words"]:
+            said = word.replace("…", "").replace("#", "三")
+            assert code in triggers_in([said]), word
 
 
 @given(st.text(max_size=200), st.sampled_from(["没考好", "刚出院", "失恋"]))
@@ -70,14 +78,15 @@ def test_no_text_breaks_it_and_no_sentence_before_hides_it(text: str, words: str
 
 
 @pytest.mark.parametrize(
-    "tables",
+    "table",
     [
-        {"results": {"words": ["…"]}},
-        {"results": {"words": ["，。"]}},
-        {"results": {"unless": ["没"]}},
-        {"results": {"words": ["查分"], "level": ["3"]}},
+        'words = ["…"]',
+        'words = ["，。#"]',
+        'words = ["查分"]\nunless = [""]',
+        'unless = ["没"]',
+        'words = ["查分"]\nlevel = "3"',
     ],
 )
-def test_a_broken_list_is_refused(tables: dict[str, dict[str, list[str]]]) -> None:
+def test_a_broken_list_is_refused(table: str) -> None:
     with pytest.raises(ValueError, match=r"words|letter"):
-        parse_triggers(tables)
+        parse_triggers(f'numerals = "一二"\n[trigger.results]\n{table}')
