@@ -46,7 +46,7 @@ class Reader:
             level = level.lowered()
         if on("hypothetical") and level.rank > 2 and self._if(start):
             level = Level.FOCUS
-        if on("stranger") and subject == "other" and self._around("stranger", start, end):
+        if on("stranger") and subject == "other" and self._beside("stranger", start, end):
             level = level.lowered()
         if self._places("testing") and level.rank > 2:
             level = Level.FOCUS
@@ -73,13 +73,13 @@ class Reader:
         if category in _OWN_DANGER and self._of_kin(start, end):
             return "other"
         if self._reported(start):
-            return self._other_or_child()
+            return self._other_or_child(start, end)
         me = self._last("self", clause, start + 1)
         them = self._last("third", clause, start + 1)
         if me is not None and (them is None or me > them):
             return "self"
         if them is not None:
-            return self._other_or_child()
+            return self._other_or_child(start, end)
         if self.guess in {"PS", "S"}:
             return "self"
         if self.guess in _ABOUT_CHILD:
@@ -128,8 +128,15 @@ class Reader:
             return "PO"
         return "S" if self.who or self._places("who_pupil") else "X"
 
-    def _other_or_child(self) -> Subject:
-        return "other" if self.guess == "PO" else "child"
+    def _other_or_child(self, start: int, end: int) -> Subject:
+        """Tell somebody else's child from one's own; what is only guessed holds for its sentence.
+
+        In "孩子站在阳台上不肯下来。昨天一个网友说…" the child of the first sentence is one's own.
+        """
+        if self.guess != "PO":
+            return "child"
+        mine = self.who is None and self._beside("child", start, end)
+        return "child" if mine and not self._beside("who_other", start, end) else "other"
 
     def _reported(self, start: int, after: int = 0) -> bool:
         """Tell whether a child is quoted: 孩子说…, 儿子在作文里写…"""
@@ -180,6 +187,16 @@ class Reader:
     def _around(self, slot: str, start: int, end: int) -> bool:
         return any(
             low - end <= _AROUND and start - high <= _AROUND for low, high in self._places(slot)
+        )
+
+    def _beside(self, slot: str, start: int, end: int) -> bool:
+        """Tell whether a word of the slot stands near, in the same sentence."""
+        folded = self.found.folded
+        low = folded.clause_start(start, strength=STOP)
+        high = folded.clause_end(end - 1, strength=STOP)
+        return any(
+            low <= begin < high and begin - end <= _AROUND and start - stop <= _AROUND
+            for begin, stop in self._places(slot)
         )
 
     def _last(self, slot: str, low: int, high: int) -> int | None:

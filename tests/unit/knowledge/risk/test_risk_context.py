@@ -70,3 +70,11 @@ def test_evasions_are_read_through(text: str) -> None:
 @pytest.mark.parametrize("text", ["紫砂壶多少钱", "4班4号", "xs", "iphone", "想4班的同学"])
 def test_look_alikes_of_evasions_stay_calm(text: str) -> None:
     assert assess(text).level is Level.NONE
+
+
+def test_a_stranger_of_another_sentence_does_not_lower_ones_own_child() -> None:
+    own = "孩子站在阳台上不肯下来,说不想活了。"
+    alone = assess(own)
+    both = assess(own + "昨天一个网友说他也想自杀。")
+    assert both.level is alone.level is Level.EMERGENCY
+    assert both.subject == "child"
