@@ -25,7 +25,7 @@ from knowledge.risk.explanation import (
 )
 from knowledge.risk.match import Run
 from knowledge.risk.normalise import COMMA
-from knowledge.risk.reading import Finding, Reading, read
+from knowledge.risk.reading import Finding, Reading, read, split_over
 from knowledge.risk.rules import Combo, Rule, RuleSet
 from knowledge.risk.values import Assessment, Context, Level, Span, max_level
 from knowledge.risk.variants import (
@@ -90,9 +90,9 @@ def explain(text: str, context: Context | None = None, rules: RuleSet | None = N
     if rules.classifier is not None:
         rules.classifier = _Once(rules.classifier)
     found = assess(text, context, rules)
-    told = _Told(text, context, rules, found, read([text], context.who, rules))
+    told = _Told(text, context, rules, found, _reading(text, context, rules))
     parts = [] if told.long else _clauses(told)
-    said = _proposal(told)
+    said = proposal(text, context, rules)
     fired = tuple(_fired(told, said))
     return Explanation(
         assessment=found,
@@ -102,6 +102,13 @@ def explain(text: str, context: Context | None = None, rules: RuleSet | None = N
         changes=tuple(_changes(told, fired, parts)),
         shortened=told.long,
     )
+
+
+def _reading(text: str, context: Context, rules: RuleSet) -> Reading:
+    """Read the text, with what is said only by it and the messages before it together."""
+    alone = read([text], context.who, rules)
+    split = split_over(context.turns, text, context.who, rules)
+    return replace(alone, findings=[*alone.findings, *split.findings])
 
 
 class _Once:
@@ -165,7 +172,7 @@ def _combo_row(told: _Told, combo: Combo) -> Fired:
         )
     ]
     spans = told.spans(told.reading, signs)
-    return Fired(COMBO, combo.id, combo.category, combo.level, combo.reason, "", spans)
+    return Fired(COMBO, combo.id, combo.category, combo.level, combo.reason, combo.file, spans)
 
 
 def _level(findings: Iterable[Finding]) -> Level:
@@ -225,11 +232,6 @@ def _rest(told: _Told, clause: Span) -> str:
     return told.text[: clause.start] + told.text[clause.end :]
 
 
-def _proposal(told: _Told) -> Proposal:
-    """Return what the classifier said inside the assessment."""
-    return proposal(told.text, told.context, told.rules)
-
-
 def _model(
     told: _Told, said: Proposal, fired: Sequence[Fired], parts: Sequence[Span]
 ) -> ModelPart | None:
@@ -237,16 +239,15 @@ def _model(
     if classifier is None:
         return None
     carried = sorted(
-        (Carried(part, said.score - _score(told, _rest(told, part))) for part in parts),
+        (Carried(part, said.score - _score_without(told, part)) for part in parts),
         key=lambda one: -one.drop,
     )
     raised = any(row.kind == MODEL for row in fired)
     return ModelPart(classifier.version, said, raised, tuple(carried))
 
 
-def _score(told: _Told, text: str) -> float:
-    shorter = replace(told, text=text, reading=read([text], told.context.who, told.rules))
-    return _proposal(shorter).score
+def _score_without(told: _Told, clause: Span) -> float:
+    return proposal(_rest(told, clause), told.context, told.rules).score
 
 
 def _changes(told: _Told, fired: Sequence[Fired], parts: Sequence[Span]) -> Iterator[Change]:

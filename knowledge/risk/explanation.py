@@ -20,7 +20,7 @@ class Fired:
     Args:
         kind: `rule`, `combo` or `model`.
         level: what it gave here.
-        file: the rule file; empty for combinations and the model.
+        file: the rule file; empty for the model.
         spans: where it stands in the text; empty when it stands in earlier messages only.
         turn: number of the earlier message (1 is the oldest) in which it stands, 0: this one.
     """

@@ -265,6 +265,7 @@ class _Builder:
             weak=weak,
             scope=scope,
             within=int(entry.get("within", 120)),
+            file=file,
         )
 
     def _name(self, file: str, entry: dict[str, Any], seen: set[str]) -> str:

@@ -81,6 +81,7 @@ class Combo:
     weak: int
     scope: str
     within: int
+    file: str
 
 
 @dataclass(frozen=True, slots=True)
