@@ -113,6 +113,7 @@ async def test_five_minutes_of_silence_in_an_open_desk_page(staffed: Home) -> No
     assert (after.level, after.raised_at) == (before.level, before.raised_at)
     assert (after.priority, after.priority_reasons) == (2, ["night", "silence"])
     page = (await client.get(f"/desk/cases/{after.id}")).text
+    assert "优先：夜间、问后没有回音<" in page
     assert "5分钟没有回音" in page
     await staffed.wait(hours=3)
     assert (await staffed.events()).count("silence") == 1, "asked once per raise"
