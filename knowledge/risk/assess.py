@@ -55,7 +55,7 @@ def assess(
         reasons=_unique(row.reason for row in fired),
         rule_ids=_unique(row.id for row in fired),
         rule_version=rules.judged_by,
-        weak=bool(told.alone.weak_rules),
+        weak=told.alone.weak,
         fresh=fresh,
     )
 
@@ -166,9 +166,9 @@ def _day(
     alone: Reading, earlier: Sequence[Reading], context: Context, rules: RuleSet
 ) -> list[Combo]:
     """Count the messages of the day that carry a weak sign, this one among them."""
-    if not alone.weak_rules:
+    if not alone.weak:
         return []
-    count = 1 + sum(bool(one.weak_rules) for one in earlier) + context.weak_signs
+    count = 1 + sum(one.weak for one in earlier) + context.weak_signs
     return [combo for combo in rules.combos if combo.scope == "day" and count >= combo.weak]
 
 

@@ -16,6 +16,9 @@ from knowledge.risk.normalise import COMMA, STOP
 from knowledge.risk.rules import Rule, RuleSet
 from knowledge.risk.values import Level, Subject
 
+# What is happening now is never supposed, and no test.
+_NOW = frozenset({"SI-AT", "OD", "ACC"})
+_THEN = "就"
 _NEAR, _AROUND, _REPORT = 15, 30, 30
 _ADULTS = frozenset({"PS", "PC", "PO", "T", "G"})
 _ABOUT_CHILD = frozenset({"PC", "T", "G"})
@@ -37,18 +40,18 @@ class Reader:
         subject = self.subject(start, end, rule.category)
         level = self._level(rule, subject)
         on = _Switch(rule.ignore)
-        if on("register") and self._told(start, end):
+        if on("register") and self._told(start, end, rule.category):
             return Level.NONE, subject, False
         if on("negation") and self._negated(start):
             least = Level.WATCH if subject == "self" and level.rank > 1 else Level.NONE
             return least, subject, False
         if on("tense") and self._long_ago(start, end):
             level = level.lowered()
-        if on("hypothetical") and level.rank > 2 and self._if(start):
+        if on("hypothetical") and level.rank > 2 and self._if(start, end, rule.category):
             level = Level.FOCUS
         if on("stranger") and subject == "other" and self._beside("stranger", start, end):
             level = level.lowered()
-        if self._places("testing") and level.rank > 2:
+        if self.testing and level.rank > 2 and rule.category not in _NOW:
             level = Level.FOCUS
         return level, subject, True
 
@@ -64,8 +67,8 @@ class Reader:
 
     @cached_property
     def testing(self) -> bool:
-        """Tell whether the message says it is a test."""
-        return bool(self._places("testing"))
+        """Tell whether the message begins by saying that it is a test, unlike 心理测试完她说…"""
+        return any(begin == 0 for begin, _ in self._places("testing"))
 
     def subject(self, start: int, end: int, category: str) -> Subject:
         """Return whom the words from `start` to `end` are about."""
@@ -139,8 +142,11 @@ class Reader:
         return "child" if mine and not self._beside("who_other", start, end) else "other"
 
     def _reported(self, start: int, after: int = 0) -> bool:
-        """Tell whether a child is quoted: 孩子说…, 儿子在作文里写…"""
+        """Tell whether a child is quoted: 孩子说…, 儿子在作文里写…, or 女儿: … at the beginning."""
         third = self._places("third")
+        breaks = self.found.folded.breaks
+        if any(begin == 0 and 0 < end < start and breaks[end] == COMMA for begin, end in third):
+            return True
         return any(
             0 <= start - said_end <= _REPORT and any(0 <= said - end <= 8 for _, end in third)
             for said, said_end in self._places("say")
@@ -162,10 +168,14 @@ class Reader:
             return False
         return self._around("long_ago", start, end)
 
-    def _if(self, start: int) -> bool:
-        return any(0 <= start - end <= _NEAR for _, end in self._places("if"))
+    def _if(self, start: int, stop: int, category: str) -> bool:
+        """Tell whether it is only supposed; "要是再逼我,我就跳" is a threat, and means it."""
+        if category in _NOW:
+            return False
+        near = [end for _, end in self._places("if") if 0 <= start - end <= _NEAR]
+        return bool(near) and not any(_THEN in self.found.folded.text[end:stop] for end in near)
 
-    def _told(self, start: int, end: int) -> bool:
+    def _told(self, start: int, end: int, category: str) -> bool:
         """Tell whether this is a lesson, a film or the news, with no link to one's own child.
 
         The marker must stand in the same sentence, and no child may speak after it: in
@@ -179,10 +189,19 @@ class Reader:
         low = folded.clause_start(start, strength=STOP)
         high = folded.clause_end(end - 1, strength=STOP)
         return any(
-            low <= begin < high and not self._reported(start, after=stop)
+            low <= begin < high
+            and not self._reported(start, after=stop)
+            and not self._acts_himself(stop, start, category)
             for begin, stop in self._places("lesson")
             if begin - end <= _AROUND and start - stop <= _AROUND
         )
+
+    def _acts_himself(self, after: int, start: int, category: str) -> bool:
+        """Tell whether a child does it after the film or the news: 看了新闻,他站在阳台上不下来."""
+        if category not in _NOW:
+            return False
+        clause = self.found.folded.clause_start(start, strength=COMMA)
+        return after <= clause and self._last("third", clause, start + 1) is not None
 
     def _around(self, slot: str, start: int, end: int) -> bool:
         return any(

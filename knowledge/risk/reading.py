@@ -21,6 +21,7 @@ _WINDOW, _OVERLAP, _LONG = 10 * match.BLOCK, 2 * match.BLOCK, 5_000
 _SPLIT_TURNS, _SPLIT_LENGTH = 2, 200
 _PARTICLES = frozenset("了吧啊呢啦呀嘛算哦噢唉")
 _EXCEPTION = 24  # characters between a finding and the words that excuse it
+_ADDING = frozenset({"SI-P", "SI-A", "DIS"})  # what adds up over a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,16 @@ class Reading:
             if f.real
         }
         return sorted(found, key=lambda sign: sign[0])
+
+    @property
+    def weak(self) -> bool:
+        """Tell whether it adds to the signs of the day.
+
+        A weak rule does, and so does a wish or distress that is one for a counselor by itself.
+        """
+        return bool(self.weak_rules) or any(
+            f.real and f.level is Level.FOCUS and f.rule.category in _ADDING for f in self.findings
+        )
 
     @property
     def weak_rules(self) -> set[str]:
