@@ -124,8 +124,8 @@ async def follow_published(house: House) -> None:
 
 async def look_for_published(house: House) -> None:
     """Look once; what is wrong is told of once, and what was there before stays in force."""
-    await house.rules_in_force.follow(house.services.policy)
     await _look_for_lines(house)
+    await house.rules_in_force.follow(house.services.policy)
 
 
 async def _look_for_lines(house: House) -> None:

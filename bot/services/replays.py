@@ -180,7 +180,7 @@ class Replays:
     async def _compiled(self, row: RuleSet) -> Rules | None:
         """Return the draft's rules; those of the batch before are kept."""
         if self._kept is None or self._kept[0] != row.version:
-            checked = await check_files(rulesets.files_of(row))
+            checked = await check_files(row.files, row.files)
             self._kept = (row.version, checked.rules) if checked.rules else None
         return self._screen.with_model(self._kept[1]) if self._kept else None
 

@@ -4,6 +4,8 @@ Called by `bot.upkeep` at start, at every notice and every few seconds. Rules th
 leave the ones before in force, and the operator is told.
 """
 
+import asyncio
+
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,12 +62,12 @@ class RulesInForce:
     async def _take(self, state: str, row: RuleSet | None) -> bool:
         """Put one set into its place; say whether it could be used."""
         if state == LIVE and (row is None or not row.files):
-            self._screen.reload()
+            await asyncio.to_thread(self._screen.reload)
             return self._screen.problem is None
         if row is None:
             self._screen.shadow = None
             return True
-        checked = await check_files(row.files)
+        checked = await check_files(row.files, row.files)
         if checked.rules is None:
             log.error("rules_unusable", rule_set=row.id, state=state)
             if state == SHADOW:

@@ -164,11 +164,12 @@ async def save(
     """
     async with database.read() as session:
         row = await get(session, rule_set_id)
+        in_force = files_of(await live(session))
     files = dict(files_of(row))
     if file not in files:
         raise NotFound("no such rule file")
     files[file] = text
-    checked = await check_files(files)
+    checked = await check_files(files, in_force)
     async with database.write() as session:
         row = await _locked(session, rule_set_id, row_version, (DRAFT,), now)
         row.files = files
@@ -230,8 +231,10 @@ async def examine(database: Database, rule_set_id: int, cases: Collection[Case] 
         NotFit: it does not load.
     """
     async with database.read() as session:
-        files = files_of(await get(session, rule_set_id))
-    checked = await check_files(files)
+        row = await get(session, rule_set_id)
+    if row.problem is not None:
+        raise NotFit
+    checked = await check_files(files_of(row), files_of(row))
     if checked.rules is None:
         raise NotFit
     return await asyncio.to_thread(check, checked.rules, cases)

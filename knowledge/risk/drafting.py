@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,12 +74,12 @@ def with_block(text: str, number: int, new: str) -> str:
     return "".join(parts)
 
 
-def load_draft(texts: Mapping[str, str], packaged: Mapping[str, str]) -> RuleSet:
+def load_draft(texts: Mapping[str, str], *trusted: Mapping[str, str]) -> RuleSet:
     """Load a set of rule files that somebody has edited.
 
     Args:
-        packaged: the files that ship; their regular expressions are the only ones allowed, since
-            a regular expression may run away on a long message.
+        trusted: sets of files whose regular expressions are the only ones allowed, since a regular
+            expression may run away on a long message: those that ship, or shipped once.
 
     Raises:
         RulesInvalid: and nothing else, whatever the texts hold.
@@ -87,7 +87,7 @@ def load_draft(texts: Mapping[str, str], packaged: Mapping[str, str]) -> RuleSet
     for name, text in texts.items():
         if len(text) > MAX_FILE:
             raise RulesInvalid("file too long", file=name)
-        _check_file(name, text, packaged)
+        _check_file(name, text, trusted)
     try:
         return load_rules(texts)
     except RulesInvalid:
@@ -96,7 +96,7 @@ def load_draft(texts: Mapping[str, str], packaged: Mapping[str, str]) -> RuleSet
         raise RulesInvalid(f"cannot be used: {type(error).__name__}") from error
 
 
-def _check_file(name: str, text: str, packaged: Mapping[str, str]) -> None:
+def _check_file(name: str, text: str, trusted: Sequence[Mapping[str, str]]) -> None:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -106,7 +106,7 @@ def _check_file(name: str, text: str, packaged: Mapping[str, str]) -> None:
     except RecursionError as error:
         raise RulesInvalid("not TOML: nested too deep", file=name) from error
     if name in RESERVED:
-        _check_words(name, data, packaged)
+        _check_words(name, data, trusted)
         return
     for key, entries in data.items():
         if key not in ("rule", "combo"):
@@ -117,7 +117,7 @@ def _check_file(name: str, text: str, packaged: Mapping[str, str]) -> None:
             _check_entry(name, text, key, entry)
 
 
-def _check_words(name: str, data: dict[str, Any], packaged: Mapping[str, str]) -> None:
+def _check_words(name: str, data: dict[str, Any], trusted: Sequence[Mapping[str, str]]) -> None:
     """Check a file of word lists."""
     if name == "idioms.toml":
         data = {"": data}
@@ -130,9 +130,16 @@ def _check_words(name: str, data: dict[str, Any], packaged: Mapping[str, str]) -
             if not isinstance(words, str):
                 raise RulesInvalid("must be words in quotes", file=name, field=key)
     if name == "lexicon.toml":
-        shipped = tomllib.loads(packaged[name]).get("regex", {}) if name in packaged else {}
-        if data.get("regex", {}) != shipped:
+        allowed = [_expressions(files.get(name, "")) for files in trusted]
+        if data.get("regex", {}) not in [{}, *allowed]:
             raise RulesInvalid("regular expressions may not be changed", file=name, field="regex")
+
+
+def _expressions(text: str) -> object:
+    try:
+        return tomllib.loads(text).get("regex", {})
+    except tomllib.TOMLDecodeError:
+        return {}
 
 
 def _check_entry(file: str, text: str, kind: str, entry: dict[str, Any]) -> None:

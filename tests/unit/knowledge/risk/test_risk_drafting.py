@@ -108,6 +108,17 @@ def test_word_lists_and_sizes_are_checked_too(name: str, text: str) -> None:
         load_draft(SMALL | {name: text}, SMALL)
 
 
+def test_expressions_of_an_older_release_may_stay_and_no_others_come() -> None:
+    older = f'{SLOTS}\n[regex]\nown = "[0-9]{{1,3}}"\n'
+    edited_since = SMALL | {"lexicon.toml": older}
+    assert load_draft(edited_since, SMALL, edited_since).version
+    with pytest.raises(RulesInvalid, match="regular expressions"):
+        load_draft(edited_since, SMALL)
+    worse = {"lexicon.toml": older.replace("{1,3}", "{1,4}")}
+    with pytest.raises(RulesInvalid, match="regular expressions"):
+        load_draft(SMALL | worse, SMALL, edited_since)
+
+
 _WORDS = (
     "[[rule]] [[combo]] [rule] id level patterns needs weak within own.rule DIS 2 3! -1 1e9 true",
     '= " """ \' [ ] { } ( ) | & … ~ ? {child} {nobody} 1979-05-27 死',
