@@ -55,6 +55,13 @@ def test_ordinary_messages_and_look_alikes_rarely_fire() -> None:
     assert len(fired) <= len(HARMLESS) * 0.01, fired
 
 
+@pytest.mark.parametrize("row", rows("risk_plain.tsv"), ids=lambda row: row["text"])
+def test_a_direct_statement_needs_no_classifier(row: dict[str, str]) -> None:
+    got = assess(row["text"]).level
+    assert got.escalated
+    assert got.rank >= Level(row["level"]).rank
+
+
 def test_oblique_dangers_are_seen_whoever_speaks() -> None:
     missed = [
         row["id"]
