@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid, NotFound, XinqingError
 from bot.db.models import RuleReplay, RuleSet
-from bot.db.models.rules import DRAFT
+from bot.db.models.rules import DRAFT, RUNNING, SHADOW
 from bot.services import desk, replays, rule_changes, rulesets
 from bot.services.rule_diff import diff
 from bot.services.rule_files import packaged_version
@@ -123,8 +123,11 @@ async def one_page(
         names=names,
         version=rulesets.version_of(row),
         based_on_old=row is not None
-        and row.state == DRAFT
+        and row.state in (DRAFT, SHADOW)
         and row.based_on != rulesets.version_of(live),
+        replay_old=row is not None
+        and replay is not None
+        and (replay.live_version, replay.new_version) != (rulesets.version_of(live), row.version),
         live_id=live.id if live else rulesets.PACKAGED_ID,
         may=may_decide(call),
         ways=rule_changes.WAYS,
@@ -281,7 +284,7 @@ def _notice(call: Call) -> str:
 
 
 def _runs(replay: RuleReplay | None) -> bool:
-    return replay is not None and replay.state == "running"
+    return replay is not None and replay.state == RUNNING
 
 
 async def _row(call: Call, session: Any) -> RuleSet | None:

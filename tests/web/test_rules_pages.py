@@ -320,6 +320,8 @@ async def test_counts_come_before_words_and_words_with_a_reason(
     page = (await client.get(f"/rules/{rules_id}")).text
     assert WORDS not in page
     assert "看原话（会记入审计）" in page
+    # The replay was made with other versions than those that stand now.
+    assert "这次回放以后规则又改过" in page
     for login in ("counselor", "lead"):
         shown = (await browser(login).get(f"/rules/{rules_id}")).text
         assert "新增要人看的" in shown
