@@ -9,6 +9,8 @@ from pathlib import Path
 from knowledge.entry import Entry
 from knowledge.retrieval import Document
 
+OFFTOPIC = Path(__file__).with_name("offtopic.txt")
+
 
 def entry_documents(
     entries: Iterable[Entry], examples: Mapping[str, tuple[str, ...]] | None = None
@@ -58,6 +60,6 @@ def shipped_examples() -> Mapping[str, tuple[str, ...]]:
 @cache
 def offtopic_messages() -> tuple[str, ...]:
     """Return the messages of `offtopic.txt`, which no entry answers."""
-    path = Path(__file__).with_name("offtopic.txt")
+    path = OFFTOPIC
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))

@@ -27,14 +27,24 @@ def train(
 ) -> None:
     """Train on the project's examples and write the model with its card."""
     logs.configure("WARNING")
+    from knowledge.documents import OFFTOPIC
     from knowledge.encoder.build import find_source
     from knowledge.risk.model.card import JUDGED, write_card
-    from knowledge.risk.model.examples import FOLDER, digest, read_folder, read_lines
+    from knowledge.risk.model.examples import (
+        FOLDER,
+        digest,
+        read_folder,
+        read_harmless,
+        read_lines,
+    )
     from knowledge.risk.model.train import Recipe
     from knowledge.risk.model.train import train as teach
 
-    examples = read_folder()
-    made_from = {"examples": digest(FOLDER.glob("*.tsv"))}
+    examples = [*read_folder(), *read_harmless(OFFTOPIC)]
+    made_from = {
+        "examples": digest(FOLDER.glob("*.tsv")),
+        OFFTOPIC.name: digest([OFFTOPIC]),
+    }
     for path in data or []:
         examples += read_lines(path)
         made_from[path.name] = digest([path])

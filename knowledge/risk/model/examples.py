@@ -74,6 +74,13 @@ def read_folder(folder: Path = FOLDER) -> list[Example]:
     return rows
 
 
+def read_harmless(path: Path) -> list[Example]:
+    """Read harmless messages, one a line, such as those the handbook does not answer."""
+    rows = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    kept = dict.fromkeys(row for row in rows if row and not row.startswith("#"))
+    return [Example((row,), Level.NONE, Level.NONE, "NONE", "X", path.stem) for row in kept]
+
+
 def read_table(path: Path) -> list[Example]:
     """Read one table with the columns text, level, category, who.
 
