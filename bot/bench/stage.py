@@ -22,14 +22,16 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from bot.bench.databases import SQLITE, own_database, plain_engine
 from bot.bench.load import Driver, Ready
 from bot.bench.processes import HOST, ROBOT, BenchHouse, free_port
+from bot.config import load_settings
 from bot.core.clock import SystemClock
+from bot.services.guarding import live_rules
 from bot.simulator.dingtalk_driver import DingtalkDriver
 from bot.simulator.dingtalk_gateway import Gateway
 from bot.simulator.dingtalk_server import FakeDingtalk, make_fake_dingtalk
 from bot.simulator.driver import WechatDriver
 from bot.simulator.platform import FakePlatform
 from bot.simulator.wechat_server import make_fake_wechat
-from knowledge.risk import Context, assess, default_rules
+from knowledge.risk import Context, assess
 
 TRIES = 12
 FIRST_WORDS = "你好"
@@ -63,7 +65,7 @@ class Calm:
     """
 
     def __init__(self) -> None:
-        self._rules = default_rules()
+        self._rules = live_rules(load_settings(secret_keys="unused").risk_model)
         self._turns: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=10))
 
     def passes(self, openid: str, text: str) -> bool:

@@ -70,6 +70,7 @@ def risk(
     elif examples is not None:
         read = read_folder if examples.is_dir() else read_table
         found = measure(read(examples), rules)
+        typer.echo(f"rules and classifier: {rules.judged_by}")
         typer.echo(table(found))
         if found.whole_danger.rate < recall or found.whole_harmless.rate > alarms:
             typer.echo(f"wanted: recall at least {recall}, false alarms at most {alarms}", err=True)

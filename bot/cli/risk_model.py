@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bot import logs
+from bot.core.errors import InputInvalid
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -46,6 +47,8 @@ def train(
         OFFTOPIC.name: digest([OFFTOPIC]),
     }
     for path in data or []:
+        if path.name in made_from:
+            raise InputInvalid(f"two files are called {path.name}; the card tells them by name")
         examples += read_lines(path)
         made_from[path.name] = digest([path])
     dangers = sum(row.escalated for row in examples)

@@ -25,11 +25,10 @@ from bot.db.models.delivery import PASSIVE, QUEUED, SENDING
 from bot.jobs.claim import look
 from bot.jobs.engines import dialect_named
 from bot.services import demo
-from bot.services.screening import Screen
 from bot.simulator.day.clock import DayClock
 from bot.simulator.day.platform import DayPlatform, Door, Network
 from bot.upkeep import prepare
-from bot.wiring import House, build, make_answers
+from bot.wiring import House, build, make_answers, make_screen
 
 SWEEP_SECONDS = 5.0
 FINISH_SECONDS = 30.0
@@ -75,7 +74,7 @@ class DayProcess:
         self.answers = GatedAnswers(make_answers(settings))
         self.house: House | None = None
         self.unmarked: set[int] = set()
-        self._screen = Screen()
+        self._screen = make_screen(settings)
         self._settings = settings
         self._clock = clock
         self._platform = platform

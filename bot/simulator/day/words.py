@@ -10,7 +10,8 @@ from importlib.resources import files
 from random import Random
 
 from bot.bench.questions import questions
-from knowledge.risk import Context, assess, default_rules
+from bot.services.guarding import live_rules
+from knowledge.risk import Context, assess
 
 TRIES = 12
 
@@ -27,14 +28,14 @@ class Words:
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
+        self._rules = live_rules("default")
         self._questions: Iterator[str] = questions().stream(rng.randrange(2**32))
 
     def question(self) -> str:
         """Return a question that the screen takes for no danger, the next one at all if few are."""
-        rules = default_rules()
         text = next(self._questions)
         for _ in range(TRIES):
-            if not assess(text, Context(), rules).rule_ids:
+            if not assess(text, Context(), self._rules).rule_ids:
                 break
             text = next(self._questions)
         return text

