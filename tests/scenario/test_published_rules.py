@@ -27,7 +27,7 @@ async def pair(houses: Houses) -> tuple[Home, Home]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let tasks run until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  # a database has no events
             await asyncio.sleep(0.01)
 
