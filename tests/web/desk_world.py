@@ -207,7 +207,6 @@ class World:
         self.services.bell.ring()
         return case_id
 
-
     async def message_of(self, name: str) -> int:
         """Return the id of the message that opened a case."""
         async with self.services.database.read() as session:
