@@ -82,10 +82,10 @@ class OnnxClassifier:
         thresholds: NDArray[np.float32],
     ) -> Proposal:
         score = float(levels[1])
-        passed = np.flatnonzero(levels >= thresholds)
-        level = LEVELS[int(passed[-1])] if len(passed) else Level.NONE
-        if level.rank < Level.FOCUS.rank:
+        passed = levels >= thresholds
+        if not passed[1]:
             return Proposal(Level.NONE, "NONE", score, "")
+        level = LEVELS[int(np.flatnonzero(passed)[-1])]
         category = self._category(categories)
         return Proposal(level, category, score, reason(category))
 
