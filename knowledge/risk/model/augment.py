@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from knowledge.risk.model.examples import Example
+from knowledge.risk.model.prepare import CHILD
 
 BARE, OTHER_CHILD, LONGER = 0.2, 0.3, 0.12
 SHORT_ENOUGH = 70
 _MARKS = re.compile(r"[，。！？、；：,.!?;:~…—“”\"'（）()]+")
-CHILD = ("孩子", "闺女", "儿子", "女儿", "娃", "我家小子", "丫头", "宝贝")
 _CHILD = re.compile("|".join(CHILD))
 
 

@@ -5,11 +5,17 @@ Called by `train` and `run`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from knowledge.text import normalise
 
+CHILD = ("孩子", "闺女", "儿子", "女儿", "娃", "我家小子", "丫头", "宝贝")
+# 宝贝 is as often what one calls the child as what one says to it, or to anybody.
+_CHILD = re.compile("|".join(CHILD[:-1]))
+# Measured: which word stands for all changes next to nothing; this one raised fewest others.
+_ONE_WORD = "儿子"
 WINDOW, STEP, MOST = 170, 130, 4
 BETWEEN = " | "
 
@@ -17,6 +23,15 @@ BETWEEN = " | "
 def prepare(turns: Sequence[str]) -> str:
     """Return messages of a conversation, oldest first, as one text the model can read."""
     return BETWEEN.join(part for turn in turns if (part := normalise(_visible(turn))))
+
+
+def one_word_for_the_child(text: str) -> str:
+    """Call the child by one word: a danger is none the less for another one.
+
+    For the service only. Training reads all of them, so that words beyond these few mean a child
+    as well.
+    """
+    return _CHILD.sub(_ONE_WORD, text)
 
 
 def _visible(text: str) -> str:

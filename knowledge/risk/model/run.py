@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from knowledge.encoder.onnx import OnnxText
 from knowledge.risk.classifier import NOTHING, Proposal
-from knowledge.risk.model.prepare import prepare, windows
+from knowledge.risk.model.prepare import one_word_for_the_child, prepare, windows
 from knowledge.risk.values import Level
 
 WEIGHTS = Path(__file__).with_name("weights")
@@ -51,7 +51,7 @@ class OnnxClassifier:
         self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
     ) -> Proposal:
         """Judge messages together; a long text is as dangerous as its worst window."""
-        parts = windows(prepare(turns), places)
+        parts = windows(one_word_for_the_child(prepare(turns)), places)
         if not parts:
             return NOTHING
         thresholds = self._hinted if hinted else self._thresholds

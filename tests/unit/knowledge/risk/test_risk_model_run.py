@@ -134,3 +134,13 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:50_000])
     with pytest.raises(EncoderError, match="checksum"):
         load_classifier(str(folder))
+
+
+@pytest.mark.parametrize("word", ["闺女", "娃", "我家小子", "儿子", "女儿", "丫头"])
+def test_another_word_for_the_child_changes_nothing(word: str) -> None:
+    named = [row for row in examples() if "孩子" in row["text"]]
+    assert len(named) > 20
+    for rules in (default_rules(), live()):
+        for row in named:
+            other = row["text"].replace("孩子", word)
+            assert assess(other, rules=rules).level is assess(row["text"], rules=rules).level
