@@ -18,7 +18,9 @@ NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
 ARGS ?=
 # What no change may fall below: measured on what the classifier never learned from.
 HELD_OUT := knowledge/risk/examples/heldout
-FLOOR := --recall 0.68 --alarms 0.20
+FLOOR := --recall 0.72 --alarms 0.18
+# One made again, from the committed part alone and on any processor, may be a little worse.
+TRAINED_FLOOR := --recall 0.60 --alarms 0.25
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup dev test test-postgresql check eval-risk risk-model fmt bench docs clean \
@@ -55,7 +57,8 @@ eval-risk: $(VENV)/.installed-dev ## the risk screen on texts it never learned f
 
 risk-model: $(TRAIN)/.installed ## train the risk classifier on the committed examples, measure it
 	@$(TRAIN)/bin/xinqing risk-model train build/risk-model $(ARGS)
-	@XINQING_RISK_MODEL=build/risk-model $(TRAIN)/bin/xinqing eval risk --examples $(HELD_OUT) $(FLOOR)
+	@XINQING_RISK_MODEL=build/risk-model $(TRAIN)/bin/xinqing eval risk --examples $(HELD_OUT) \
+		$(TRAINED_FLOOR)
 
 fmt: $(VENV)/.installed-dev ## format and mend what can be mended by itself
 	@$(BIN)/ruff format .
