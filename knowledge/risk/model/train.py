@@ -55,7 +55,7 @@ class Recipe:
     category_weight: float = 0.3
 
 
-class _Judge(torch.nn.Module):  # type: ignore[misc]
+class _Judge(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
     """An encoder with a matrix on its vector."""
 
     def __init__(self, encoder: Any, width: int, scores: int) -> None:
