@@ -47,7 +47,7 @@ async def crew(
     """The four processes, both workers at work."""
     await seed(database, ring)
     async with open_crew(tmp_path, database_url) as made:
-        await made.until(LISTENING, 2)
+        await made.until(LISTENING, 2, seconds=120)
         made.change(
             "UPDATE lane SET per_second = :rate, burst = :burst WHERE name = 'alert:duty'",
             rate=PER_SECOND,

@@ -126,7 +126,7 @@ class Crew:
     async def worker_in_flight(self) -> Process:
         """Wait until a worker is posting an alert and return its process."""
         held = "SELECT owner FROM job WHERE kind = 'alert.send' AND state = 'leased'"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (rows := self.ask(held)):  # noqa: ASYNC110  # only the server knows
                 await asyncio.sleep(0.01)
         number = int(rows[0][0].split("|")[2])
@@ -177,7 +177,7 @@ class Crew:
                         heard.put_nowait(line.removeprefix("data: "))
 
         reading = asyncio.create_task(read())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await opened.wait()
         yield heard
         reading.cancel()
@@ -190,6 +190,7 @@ def _settings(database_url: str, platform: str) -> Mapping[str, str]:
         "XINQING_DATABASE_URL": database_url,
         "XINQING_SECRET_KEYS": KEYS,
         "XINQING_ENCODER": "none",
+        "XINQING_RISK_MODEL": "none",
         "XINQING_WORKER_INSIDE": "false",
         "XINQING_WORKER_SLOTS": str(SLOTS),
         "XINQING_LEASE_SECONDS": str(LEASE_SECONDS),
