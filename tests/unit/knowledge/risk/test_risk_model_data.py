@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knowledge.risk.model.augment import CHILD, augmented
+from knowledge.risk.model.augment import augmented
 from knowledge.risk.model.examples import (
     FOLDER,
     Example,
@@ -20,7 +20,7 @@ from knowledge.risk.model.examples import (
     read_lines,
     read_table,
 )
-from knowledge.risk.model.prepare import MOST, WINDOW, prepare, windows
+from knowledge.risk.model.prepare import CHILD, MOST, WINDOW, prepare, windows
 from knowledge.risk.values import Level
 
 HEAD = "text\tlevel\tcategory\twho\n"
