@@ -1,13 +1,9 @@
-"""Who may call which page: one table, deny by default.
+"""What it takes to call a page. Which page takes what stands in `bot.web.table`."""
 
-`bot.web.guard` builds a route only for a line of this table, so a page that is missing here does
-not exist. Which *cases* a person sees is decided by `bot.services.desk`, by role and place.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.core.errors import NotAllowed, NotFound, NotSignedIn
+from bot.core.rights import right
 from bot.services.staff import StaffView
 
 
@@ -50,6 +46,14 @@ class Access:
             raise NotAllowed("no role for this page")
 
 
+def for_action(action: str, *, by_itself: bool = False, form_bytes: int = 64 * 1024) -> Access:
+    """Return the access of a page for whoever may do an action somewhere (`bot.core.rights`).
+
+    Where they may do it the page asks itself, with `bot.services.rights.require`.
+    """
+    return Access(roles=right(action).roles, by_itself=by_itself, form_bytes=form_bytes)
+
+
 PUBLIC = Access(anyone=True)
 STAFF = Access()
 OWN_PASSWORD = Access(unchanged_password=True)
@@ -63,60 +67,3 @@ SECOND = Access(roles=frozenset({"lead", "district"}))
 RULES_DISTRICT = Access(roles=frozenset({"district"}))
 OPERATOR = Access(roles=frozenset({"admin", "district"}))
 DEMO = Access(anyone=True, demo=True)
-
-TABLE: Mapping[tuple[str, str], Access] = {
-    ("GET", "/"): PUBLIC,
-    ("GET", "/handbook/{entry_id}"): PUBLIC,
-    ("GET", "/login"): PUBLIC,
-    ("POST", "/login"): PUBLIC,
-    ("POST", "/logout"): OWN_PASSWORD,
-    ("GET", "/password"): OWN_PASSWORD,
-    ("POST", "/password"): OWN_PASSWORD,
-    ("GET", "/desk"): DESK,
-    ("GET", "/desk/queue"): DESK_BY_ITSELF,
-    ("GET", "/desk/events"): DESK_BY_ITSELF,
-    ("GET", "/desk/cases/{case_id:int}"): CASE,
-    ("GET", "/desk/cases/{case_id:int}/live"): CASE_BY_ITSELF,
-    ("POST", "/desk/cases/{case_id:int}/accept"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/take"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/write"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/release"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/close"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/mark"): CASE,
-    ("POST", "/desk/cases/{case_id:int}/unmark"): CASE,
-    ("GET", "/rules"): DESK,
-    ("POST", "/rules/drafts"): DESK,
-    ("GET", "/rules/{rules_id:int}"): DESK,
-    ("GET", "/rules/{rules_id:int}/progress"): DESK_BY_ITSELF,
-    ("GET", "/rules/{rules_id:int}/diff"): DESK,
-    ("GET", "/rules/{rules_id:int}/files/{name}"): DESK,
-    ("POST", "/rules/{rules_id:int}/files/{name}"): RULES_TEXT,
-    ("POST", "/rules/{rules_id:int}/check"): DESK,
-    ("POST", "/rules/{rules_id:int}/discard"): DESK,
-    ("POST", "/rules/{rules_id:int}/replay"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/replay/stop"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/shadow"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/shadow/stop"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/texts"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/publish"): RULES_DISTRICT,
-    ("POST", "/rules/{rules_id:int}/back"): RULES_DISTRICT,
-    ("GET", "/rules/try"): DESK,
-    ("POST", "/rules/try"): RULES_TEXT,
-    ("GET", "/rules/cases"): DESK,
-    ("POST", "/rules/cases"): RULES_TEXT,
-    ("GET", "/rules/cases/{rule_case_id:int}"): DESK,
-    ("POST", "/rules/cases/{rule_case_id:int}/agree"): SECOND,
-    ("POST", "/rules/cases/{rule_case_id:int}/reject"): SECOND,
-    ("GET", "/admin"): OPERATOR,
-    ("POST", "/admin/alarms/{alarm_id:int}/clear"): OPERATOR,
-    ("GET", "/simulator"): DEMO,
-    ("POST", "/simulator/say"): DEMO,
-    ("POST", "/simulator/follow"): DEMO,
-    ("POST", "/simulator/send"): DEMO,
-    ("POST", "/simulator/again"): DEMO,
-    ("POST", "/simulator/exhaust"): DEMO,
-    ("POST", "/simulator/disconnect"): DEMO,
-    ("GET", "/simulator/stream"): DEMO,
-    ("GET", "/simulator/events"): DEMO,
-    ("GET", "/simulator/alerts"): DEMO,
-}

@@ -1,7 +1,7 @@
 """The door of every page: access table, login, CSRF, errors, headers.
 
 A page is an async function of a `Call`; it is reachable only through `Guard.route`, which needs a
-line of `bot.web.access.TABLE`.
+line of `bot.web.table.TABLE`.
 """
 
 import hmac
@@ -18,10 +18,11 @@ from bot.core.errors import CallbackTooLarge, InputInvalid, NotAllowed, NotSigne
 from bot.core.privacy import clean
 from bot.services import staff
 from bot.services.staff import SignedIn, StaffView
-from bot.web.access import TABLE, Access
+from bot.web.access import Access
 from bot.web.headers import on_loopback, secure
 from bot.web.ports import PageServices
 from bot.web.render import Renderer
+from bot.web.table import TABLE
 
 LOGIN_COOKIE = "xinqing_login"
 FORM_COOKIE = "xinqing_form"

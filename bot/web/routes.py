@@ -2,17 +2,32 @@
 
 from starlette.routing import BaseRoute, Mount
 
-from bot.web import admin, desk, login, risk_cases, riskbox, rules, rules_district, simulator, start
-from bot.web.access import TABLE
+from bot.web import (
+    admin,
+    desk,
+    login,
+    risk_cases,
+    riskbox,
+    routes_account,
+    routes_parents,
+    routes_people,
+    routes_records,
+    routes_teacher,
+    rules,
+    rules_district,
+    simulator,
+    start,
+)
 from bot.web.guard import Guard, Page
 from bot.web.headers import StaticPages
 from bot.web.ports import PageServices
 from bot.web.render import Renderer
+from bot.web.table import TABLE
 
 CASE = "/desk/cases/{case_id:int}"
 RULES = "/rules/{rules_id:int}"
 RULE_CASE = "/rules/cases/{rule_case_id:int}"
-PAGES: dict[tuple[str, str], Page] = {
+_FIRST: dict[tuple[str, str], Page] = {
     ("GET", "/"): start.start,
     ("GET", "/handbook/{entry_id}"): start.handbook_entry,
     ("GET", "/login"): login.login_form,
@@ -67,6 +82,10 @@ PAGES: dict[tuple[str, str], Page] = {
     ("GET", "/simulator/stream"): simulator.stream,
     ("GET", "/simulator/events"): simulator.events,
     ("GET", "/simulator/alerts"): simulator.alerts,
+}
+_AREAS = (routes_account, routes_parents, routes_people, routes_records, routes_teacher)
+PAGES: dict[tuple[str, str], Page] = {
+    line: page for area in (_FIRST, *(one.PAGES for one in _AREAS)) for line, page in area.items()
 }
 
 

@@ -6,8 +6,8 @@ import pytest
 from desk_world import ROLES, WORDS, Browser, World
 from rules_world import add_draft
 
-from bot.web.access import TABLE
 from bot.web.routes import PAGES
+from bot.web.table import TABLE
 
 EVENT_STREAMS = {"/desk/events", "/simulator/events"}
 # The first draft that a test makes.

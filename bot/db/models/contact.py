@@ -2,21 +2,35 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.db.base import Base
 from bot.db.types import EncryptedText, Id, Json, UtcDateTime
+
+_BOUND = text("guardian_id IS NOT NULL")
 
 
 class Contact(Base):
     """A person on one channel account, with the state of the conversation held with them.
 
     `holder_id` set: a counselor holds the conversation and the bot is silent (the screen goes on).
+    `guardian_id` set: it was proved whose contact it is; a guardian has one on each account.
     """
 
     __tablename__ = "contact"
-    __table_args__ = (UniqueConstraint("channel", "account", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("channel", "account", "external_id"),
+        Index(
+            "uq_contact_guardian_id_channel_account",
+            "guardian_id",
+            "channel",
+            "account",
+            unique=True,
+            sqlite_where=_BOUND,
+            postgresql_where=_BOUND,
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     channel: Mapped[str] = mapped_column(String(16))
@@ -24,6 +38,7 @@ class Contact(Base):
     external_id: Mapped[str] = mapped_column(String(200))
     recipient: Mapped[str] = mapped_column(String(200), default="")
     place_id: Mapped[int | None] = mapped_column(ForeignKey("place.id"))
+    guardian_id: Mapped[int | None] = mapped_column(ForeignKey("guardian.id"))
     who: Mapped[str | None] = mapped_column(String(4))
     name: Mapped[str | None] = mapped_column(EncryptedText("contact.name"))
     emergency_contact: Mapped[str | None] = mapped_column(
@@ -44,7 +59,11 @@ class Contact(Base):
 
 
 class Consent(Base):
-    """One consent given or withdrawn: `mental_health`, `school`, `district`."""
+    """One consent given or withdrawn: `mental_health`, `school`, `district`.
+
+    `version` is that of the words that were agreed to; `way` where (`chat`, `page`). `child_id`:
+    given by a guardian for a child.
+    """
 
     __tablename__ = "consent"
 
@@ -54,3 +73,5 @@ class Consent(Base):
     version: Mapped[int]
     given_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    way: Mapped[str] = mapped_column(String(12), default="chat", server_default="chat")
+    child_id: Mapped[int | None] = mapped_column(ForeignKey("child.id"))

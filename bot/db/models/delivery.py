@@ -8,15 +8,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bot.db.base import Base
 from bot.db.types import EncryptedText, Id, UtcDateTime
 
-QUEUED, SENDING, ACCEPTED, FAILED, UNREACHABLE = (
+QUEUED, SENDING, ACCEPTED, READ, CONFIRMED, FAILED, UNREACHABLE, UNKNOWN, WITHDRAWN = (
     "queued",
     "sending",
     "accepted",
+    "read",
+    "confirmed",
     "failed",
     "unreachable",
+    "unknown",
+    "withdrawn",
 )
 PASSIVE, API, ALERT = "passive", "api", "alert"
 _HANDED_OVER = text("state = 'sending'")
+_OF_NOTICE = text("notice_id IS NOT NULL")
 
 
 class Delivery(Base):
@@ -26,6 +31,10 @@ class Delivery(Base):
     (a group webhook, `target` names it; its body never holds a parent's words). `group` is the
     platform's conversation for a reply in a parents' group; None: 1:1. `doubts` counts the calls
     that the platform may have taken without saying so.
+
+    A notice has one delivery per guardian and round (`notice_id`, `guardian_id`); its words stand
+    in the notice and `body` is empty. `contact_id` is None when no way leads to that guardian.
+    `unknown`: a notice whose sending broke off; it is shown to its author and not sent again.
     """
 
     __tablename__ = "delivery"
@@ -35,6 +44,13 @@ class Delivery(Base):
             "created_at",
             sqlite_where=_HANDED_OVER,
             postgresql_where=_HANDED_OVER,
+        ),
+        Index(
+            "ix_delivery_notice_id_state",
+            "notice_id",
+            "state",
+            sqlite_where=_OF_NOTICE,
+            postgresql_where=_OF_NOTICE,
         ),
     )
 
@@ -56,3 +72,6 @@ class Delivery(Base):
     receipt: Mapped[str] = mapped_column(String(128), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    notice_id: Mapped[int | None] = mapped_column(ForeignKey("notice.id"))
+    guardian_id: Mapped[int | None] = mapped_column(ForeignKey("guardian.id"))
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

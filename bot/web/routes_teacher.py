@@ -1,0 +1,5 @@
+"""The pages of notices, courses, bindings; put together in `bot.web.routes`."""
+
+from bot.web.guard import Page
+
+PAGES: dict[tuple[str, str], Page] = {}

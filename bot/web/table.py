@@ -1,0 +1,92 @@
+"""Who may call which page: one table, deny by default.
+
+`bot.web.guard` builds a route only for a line of this table, so a page that is missing here does
+not exist. Which *cases* a person sees is decided by `bot.services.desk`, by role and place. Each
+area of pages has its lines in a file of its own; they are put together here.
+"""
+
+from collections.abc import Mapping
+
+from bot.web.access import (
+    CASE,
+    CASE_BY_ITSELF,
+    DEMO,
+    DESK,
+    DESK_BY_ITSELF,
+    OPERATOR,
+    OWN_PASSWORD,
+    PUBLIC,
+    RULES_DISTRICT,
+    RULES_TEXT,
+    SECOND,
+    Access,
+)
+from bot.web.access_account import ACCOUNT
+from bot.web.access_parents import PARENTS
+from bot.web.access_people import PEOPLE
+from bot.web.access_records import RECORDS
+from bot.web.access_teacher import TEACHER
+
+_FIRST: Mapping[tuple[str, str], Access] = {
+    ("GET", "/"): PUBLIC,
+    ("GET", "/handbook/{entry_id}"): PUBLIC,
+    ("GET", "/login"): PUBLIC,
+    ("POST", "/login"): PUBLIC,
+    ("POST", "/logout"): OWN_PASSWORD,
+    ("GET", "/password"): OWN_PASSWORD,
+    ("POST", "/password"): OWN_PASSWORD,
+    ("GET", "/desk"): DESK,
+    ("GET", "/desk/queue"): DESK_BY_ITSELF,
+    ("GET", "/desk/events"): DESK_BY_ITSELF,
+    ("GET", "/desk/cases/{case_id:int}"): CASE,
+    ("GET", "/desk/cases/{case_id:int}/live"): CASE_BY_ITSELF,
+    ("POST", "/desk/cases/{case_id:int}/accept"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/take"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/write"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/release"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/close"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/mark"): CASE,
+    ("POST", "/desk/cases/{case_id:int}/unmark"): CASE,
+    ("GET", "/rules"): DESK,
+    ("POST", "/rules/drafts"): DESK,
+    ("GET", "/rules/{rules_id:int}"): DESK,
+    ("GET", "/rules/{rules_id:int}/progress"): DESK_BY_ITSELF,
+    ("GET", "/rules/{rules_id:int}/diff"): DESK,
+    ("GET", "/rules/{rules_id:int}/files/{name}"): DESK,
+    ("POST", "/rules/{rules_id:int}/files/{name}"): RULES_TEXT,
+    ("POST", "/rules/{rules_id:int}/check"): DESK,
+    ("POST", "/rules/{rules_id:int}/discard"): DESK,
+    ("POST", "/rules/{rules_id:int}/replay"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/replay/stop"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/shadow"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/shadow/stop"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/texts"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/publish"): RULES_DISTRICT,
+    ("POST", "/rules/{rules_id:int}/back"): RULES_DISTRICT,
+    ("GET", "/rules/try"): DESK,
+    ("POST", "/rules/try"): RULES_TEXT,
+    ("GET", "/rules/cases"): DESK,
+    ("POST", "/rules/cases"): RULES_TEXT,
+    ("GET", "/rules/cases/{rule_case_id:int}"): DESK,
+    ("POST", "/rules/cases/{rule_case_id:int}/agree"): SECOND,
+    ("POST", "/rules/cases/{rule_case_id:int}/reject"): SECOND,
+    ("GET", "/admin"): OPERATOR,
+    ("POST", "/admin/alarms/{alarm_id:int}/clear"): OPERATOR,
+    ("GET", "/simulator"): DEMO,
+    ("POST", "/simulator/say"): DEMO,
+    ("POST", "/simulator/follow"): DEMO,
+    ("POST", "/simulator/send"): DEMO,
+    ("POST", "/simulator/again"): DEMO,
+    ("POST", "/simulator/exhaust"): DEMO,
+    ("POST", "/simulator/disconnect"): DEMO,
+    ("GET", "/simulator/stream"): DEMO,
+    ("GET", "/simulator/events"): DEMO,
+    ("GET", "/simulator/alerts"): DEMO,
+}
+
+_AREAS = (_FIRST, ACCOUNT, PARENTS, PEOPLE, RECORDS, TEACHER)
+
+TABLE: Mapping[tuple[str, str], Access] = {
+    line: access for area in _AREAS for line, access in area.items()
+}
+assert len(TABLE) == sum(map(len, _AREAS)), "a page stands in two areas"
