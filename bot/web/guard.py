@@ -68,6 +68,7 @@ class Call:
             "me": self.signed_in.staff if self.signed_in else None,
             "csrf": self.csrf,
             "mode": self.services.mode,
+            "here": self.request.url.path,
             "now": self.services.clock.now(),
         }
         return self.pages.response(template, common | values, status=status)

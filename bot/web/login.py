@@ -13,6 +13,7 @@ HOME_BY_ROLE = (
     ("counselor", "/desk"),
     ("district", "/desk"),
     ("lead", "/desk"),
+    ("teacher", "/teacher"),
     ("admin", "/admin"),
 )
 

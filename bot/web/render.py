@@ -17,6 +17,7 @@ from bot import __version__
 from bot.core.clock import epoch_ms, to_shanghai
 from bot.core.errors import XinqingError
 from bot.services.staff import SignedIn
+from bot.web import nav
 from bot.web.access import DESK
 from knowledge.risk.loading import CATEGORIES
 
@@ -94,7 +95,7 @@ def _environment() -> Environment:
         reason=reason,
         with_numbers=with_numbers,
     )
-    environment.globals.update(label=label, static=static)
+    environment.globals.update(label=label, static=static, nav_areas=nav.areas)
     return environment
 
 
@@ -132,6 +133,7 @@ class Renderer:
             "csrf": signed_in.csrf if signed_in else "",
             "desk": bool(signed_in and signed_in.staff.roles & DESK.roles),
             "mode": "",
+            "here": "",
             "status": status,
             **error_words(phrase_key),
         }
