@@ -10,7 +10,11 @@ from bot.db.types import EncryptedText, Id, Json, UtcDateTime
 
 
 class LegalHold(Base):
-    """Nothing about this person or case is forgotten while it stands (a police matter)."""
+    """Nothing about this person or case is forgotten while it stands (a police matter).
+
+    It holds from the moment it is set; a second person agrees to it (`agreed_by`), and its end,
+    too, is asked for by one person and granted by another.
+    """
 
     __tablename__ = "legal_hold"
     __table_args__ = (Index("ix_legal_hold_kind_object_id", "kind", "object_id"),)
@@ -21,6 +25,9 @@ class LegalHold(Base):
     reason: Mapped[str] = mapped_column(EncryptedText("legal_hold.reason"))
     staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    agreed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    agreed_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    release_asked_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     released_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
 
