@@ -1,0 +1,215 @@
+"""Whom a notice concerns, and by which way each of them can be told now.
+
+Called by `bot.services.notices` (preview), by the job that expands a notice and again by the one
+that sends it, so that what has changed meanwhile counts. Reads only.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
+
+from bot.db.models import Child, Contact, Guardian, Guardianship, NoticeChild, Place
+from bot.db.models.person import ACTIVE
+from bot.services import contacts
+
+# The ways out, best first: DingTalk's robot 1:1, WeChat's customer-service message while the
+# person's window is open, WeChat's template message.
+DINGTALK, WINDOW, TEMPLATE = "dingtalk", "wechat", "template"
+WAYS = (DINGTALK, WINDOW, TEMPLATE)
+# Why no way leads to somebody.
+NO_CONTACT, CLOSED, UNFOLLOWED = "no_contact", "window_closed", "unfollowed"
+STOPPED, CUSTODY, ERASED = "stopped", "custody_block", "erased"
+# Of several reasons on several channels the one that is easiest to mend is told.
+_MENDABLE = (CLOSED, STOPPED, UNFOLLOWED)
+# The last message of WeChat's window stays for an answer, above all for one in a crisis.
+KEPT_OF_WINDOW = 1
+AT_ONCE = 500
+_CONTACT = load_only(
+    Contact.channel,
+    Contact.account,
+    Contact.external_id,
+    Contact.guardian_id,
+    Contact.following,
+    Contact.stopped_at,
+    Contact.window_until,
+    Contact.window_limit,
+    Contact.window_used,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody can be told now.
+
+    Args:
+        name: one of `WAYS`; empty: not at all, then `reason` says why.
+        lane: of the job that sends.
+    """
+
+    name: str = ""
+    contact_id: int | None = None
+    lane: str = ""
+    reason: str = ""
+
+
+def children_below(place: Place) -> Select[tuple[int]]:
+    """Return the query for the ids of the children at and below a place."""
+    places = select(Place.id).where(Place.path.startswith(place.path))
+    return select(Child.id).where(Child.place_id.in_(places), Child.state == ACTIVE)
+
+
+def children_open(notice_id: int) -> Select[tuple[int]]:
+    """Return the query for the ids of a notice's children that nobody has confirmed for."""
+    return select(NoticeChild.child_id).where(
+        NoticeChild.notice_id == notice_id, NoticeChild.confirmed_at.is_(None)
+    )
+
+
+async def guardians_of(session: AsyncSession, child_ids: Collection[int]) -> list[int]:
+    """Return the ids of the guardians of some children, each once, in order."""
+    rows = await session.scalars(
+        select(Guardianship.guardian_id)
+        .where(Guardianship.child_id.in_(child_ids), Guardianship.ended_at.is_(None))
+        .distinct()
+        .order_by(Guardianship.guardian_id)
+    )
+    return list(rows)
+
+
+async def ways(
+    session: AsyncSession,
+    guardian_ids: Collection[int],
+    children: Select[tuple[int]],
+    *,
+    now: datetime,
+    templates: Collection[str],
+) -> dict[int, Way]:
+    """Return for each guardian how they can be told now.
+
+    Args:
+        children: all children the notice concerns; who may be told of none of them is not told.
+        templates: WeChat accounts that have a template message for notices.
+    """
+    found: dict[int, Way] = {}
+    for ids in _parts(sorted(guardian_ids)):
+        told = await _may_be_told(session, ids, children)
+        known = await _contacts(session, ids)
+        erased = set(
+            await session.scalars(
+                select(Guardian.id).where(Guardian.id.in_(ids), Guardian.erased_at.is_not(None))
+            )
+        )
+        for guardian_id in ids:
+            if guardian_id in erased:
+                found[guardian_id] = Way(reason=ERASED)
+            elif guardian_id not in told:
+                found[guardian_id] = Way(reason=CUSTODY)
+            else:
+                mine = known.get(guardian_id, [])
+                found[guardian_id] = best(way_to(one, now, templates) for one in mine)
+    return found
+
+
+async def ways_to_contacts(
+    session: AsyncSession,
+    contact_ids: Collection[int],
+    *,
+    now: datetime,
+    templates: Collection[str],
+) -> dict[int, Way]:
+    """Return for each contact how it can be told now."""
+    found: dict[int, Way] = {}
+    for ids in _parts(sorted(contact_ids)):
+        rows = await session.scalars(select(Contact).options(_CONTACT).where(Contact.id.in_(ids)))
+        found |= {row.id: way_to(row, now, templates) for row in rows}
+    return found
+
+
+def way_to(contact: Contact, now: datetime, templates: Collection[str]) -> Way:
+    """Return how one contact can be told now."""
+    reason = _closed(contact, now)
+    lane = f"{contact.channel}:{contact.account}"
+    if not reason:
+        name = WINDOW if contact.channel == "wechat" else DINGTALK
+        return Way(name, contact.id, lane)
+    if reason == CLOSED and contact.channel == "wechat" and contact.account in templates:
+        # A lane of its own: its limit for the day may not hold up answers.
+        return Way(TEMPLATE, contact.id, f"{lane}:{TEMPLATE}")
+    return Way(contact_id=contact.id, reason=reason)
+
+
+def best(found: Iterable[Way]) -> Way:
+    """Return the best of several ways; without any the reason that is easiest to mend."""
+    every = list(found)
+    for name in WAYS:
+        for way in every:
+            if way.name == name:
+                return way
+    for reason in _MENDABLE:
+        for way in every:
+            if way.reason == reason:
+                return way
+    return Way(reason=NO_CONTACT)
+
+
+async def count(
+    session: AsyncSession, place: Place, *, now: datetime, templates: Collection[str]
+) -> tuple[int, Counter[str], Counter[str]]:
+    """Count the children below a place and their guardians by way, and by reason without one."""
+    scope = children_below(place)
+    children = list(await session.scalars(scope))
+    guardians: set[int] = set()
+    for ids in _parts(children):
+        guardians.update(await guardians_of(session, ids))
+    found = await ways(session, guardians, scope, now=now, templates=templates)
+    by_way = Counter(way.name for way in found.values() if way.name)
+    return len(children), by_way, Counter(way.reason for way in found.values() if not way.name)
+
+
+def _closed(contact: Contact, now: datetime) -> str:
+    """Return why the contact's own channel takes no message now; empty: it does."""
+    if contact.stopped_at is not None:
+        return STOPPED
+    if not contact.following:
+        return UNFOLLOWED
+    left = contacts.budget_left(contact, now)
+    return CLOSED if left is not None and left <= KEPT_OF_WINDOW else ""
+
+
+async def _may_be_told(
+    session: AsyncSession, guardian_ids: Sequence[int], children: Select[tuple[int]]
+) -> set[int]:
+    rows = await session.scalars(
+        select(Guardianship.guardian_id)
+        .where(
+            Guardianship.guardian_id.in_(guardian_ids),
+            Guardianship.ended_at.is_(None),
+            Guardianship.custody_block.is_(False),
+            Guardianship.child_id.in_(children),
+        )
+        .distinct()
+    )
+    return set(rows)
+
+
+async def _contacts(session: AsyncSession, guardian_ids: Sequence[int]) -> dict[int, list[Contact]]:
+    rows = await session.scalars(
+        select(Contact)
+        .options(_CONTACT)
+        .where(Contact.guardian_id.in_(guardian_ids))
+        .order_by(Contact.id)
+    )
+    found: dict[int, list[Contact]] = {}
+    for row in rows:
+        found.setdefault(row.guardian_id or 0, []).append(row)
+    return found
+
+
+def _parts(ids: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE))
