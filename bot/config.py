@@ -210,6 +210,11 @@ class Settings(BaseSettings):
     sqlite_synchronous: Literal["FULL", "NORMAL"] = Field(
         default="FULL", description="FULL: a stored message survives a power cut"
     )
+    second_factor: Literal["auto", "optional", "required"] = Field(
+        default="auto",
+        description="whether staff who may change other people's data must set up a second factor "
+        "at their next login; `auto`: required in live, optional in demo",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least severity that is written"
     )
@@ -227,6 +232,13 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Return the database address in force."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'xinqing.db'}"
+
+    @property
+    def second_factor_required(self) -> bool:
+        """Say whether a second factor is demanded."""
+        if self.second_factor == "auto":
+            return self.mode is Mode.LIVE
+        return self.second_factor == "required"
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -6,7 +6,7 @@ person holds a role and which objects are theirs.
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -14,8 +14,8 @@ from typing import Literal, cast
 
 from bot.core.errors import ConfigInvalid
 
-Reach = Literal["below", "own", "self"]
-_REACHES = ("below", "own", "self")
+Reach = Literal["below", "self"]
+_REACHES = ("below", "self")
 _FLAGS = ("second", "reason", "logged", "factor")
 
 
@@ -27,10 +27,11 @@ class Right:
         what: the action in Chinese, for the pages and the matrix.
         roles: any of these is enough.
         reach: how far from the place of the role it reaches.
-        second: a second person has to agree.
+        second: never by the person who asked for it or wrote it.
         reason: a reason is asked for and recorded.
         logged: each use is an audit entry.
-        factor: needs the second factor where the person has set one up or the tenant demands it.
+        factor: whoever may do it needs a second factor where one is demanded.
+        narrow: by role what of it the role reaches, in Chinese; the asked service holds it.
     """
 
     action: str
@@ -41,6 +42,7 @@ class Right:
     reason: bool = False
     logged: bool = False
     factor: bool = False
+    narrow: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -70,9 +72,12 @@ def right(action: str) -> Right:
 
 def _right(name: str, row: Mapping[str, object]) -> Right:
     reach = row.get("reach", "below")
-    unknown = set(row) - {"what", "roles", "reach", *_FLAGS}
+    unknown = set(row) - {"what", "roles", "reach", "narrow", *_FLAGS}
     if unknown or reach not in _REACHES or not row.get("roles") or not row.get("what"):
         raise ConfigInvalid(f"rights.toml: {name} is not a right")
     flags = {flag: bool(row.get(flag, False)) for flag in _FLAGS}
     roles = frozenset(cast(list[str], row["roles"]))
-    return Right(name, str(row["what"]), roles, cast(Reach, reach), **flags)
+    narrow = cast(Mapping[str, str], row.get("narrow", {}))
+    if not set(narrow) <= roles:
+        raise ConfigInvalid(f"rights.toml: {name} narrows a role that may not")
+    return Right(name, str(row["what"]), roles, cast(Reach, reach), **flags, narrow=narrow)

@@ -28,6 +28,7 @@ class Services:
         simulator: the simulator's side of the platforms; None in live.
         public_url: the address parents reach, without a slash at its end; empty: no links.
         budgets: the month's quotas that are counted.
+        second_factor_required: whoever may change other people's data has to set one up.
     """
 
     database: Database
@@ -45,3 +46,4 @@ class Services:
     region: str = ""
     simulator: Any = None
     budgets: tuple[Budget, ...] = ()
+    second_factor_required: bool = False

@@ -11,66 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from bot.core.errors import InputInvalid, NotFound, XinqingError
+from bot.core.errors import InputInvalid, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.locks import Turn, take_turn
-from bot.db.models import Login, LoginFailure, Place, Staff, StaffRole
+from bot.db.models import Login, Place, Staff, StaffRole
 from bot.db.models.staff import ROLES
-from bot.services import audit, passwords
+from bot.services import audit, brakes, passwords
+from bot.services.brakes import SignInRefused
 
 EXPIRES = timedelta(hours=12)
 IDLE = timedelta(hours=2)
 TOUCH_EVERY = timedelta(minutes=1)
-FAILURE_WINDOW = timedelta(minutes=15)
-
-
-class SignInRefused(XinqingError):
-    """The login or the password is wrong; which one is never said."""
-
-    status = 401
-    phrase_key = "error.sign_in"
-
-
-class SignInSlowed(SignInRefused):
-    """Too many failures; the next try has to wait.
-
-    Args:
-        seconds: how long, from now.
-    """
-
-    status = 429
-    phrase_key = "error.sign_in_slowed"
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"wait {seconds} s")
-        self.seconds = seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Brake:
-    """After `free` failures each further one doubles the wait, up to `longest` seconds."""
-
-    free: int
-    longest: int
-
-    def wait(self, failures: int) -> timedelta:
-        """Return how long after the last failure the next try is refused."""
-        over = failures - self.free
-        return timedelta(seconds=min(2 ** min(over, 20), self.longest) if over >= 0 else 0)
-
-
-# A stranger who guesses at one login from afar can't lock the counselor out: the long wait is per
-# login and address together; a login alone is only slowed by seconds.
-BRAKES: Mapping[str, Brake] = {
-    "pair": Brake(free=5, longest=300),
-    "address": Brake(free=20, longest=300),
-    "login": Brake(free=30, longest=5),
-}
+# How long a right password waits for its code.
+WAITS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +36,7 @@ class StaffView:
 
     Args:
         places: for each role the ids of the places it covers, subtree included.
+        has_factor: a second factor is set up.
     """
 
     id: int
@@ -86,6 +44,7 @@ class StaffView:
     name: str
     must_change_password: bool
     places: Mapping[str, frozenset[int]]
+    has_factor: bool = False
 
     @property
     def roles(self) -> frozenset[str]:
@@ -99,7 +58,12 @@ class StaffView:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A browser in which somebody has signed in; `token` is known only right after signing in."""
+    """A browser in which somebody has signed in.
+
+    Args:
+        token: known only right after signing in.
+        waits_for_code: the password was right, the second factor is still missing.
+    """
 
     login_id: int
     csrf: str
@@ -107,6 +71,7 @@ class SignedIn:
     expires_at: datetime
     staff: StaffView
     token: str = ""
+    waits_for_code: bool = False
 
     def due_touch(self, now: datetime) -> bool:
         """Say whether the last use was noted long enough ago to note another."""
@@ -176,17 +141,30 @@ async def grant(
     staff_id: int,
     place_id: int,
     role: str,
+    starts_at: datetime | None = None,
     ends_at: datetime | None = None,
-) -> None:
-    """Give a role at a place and everything below it.
+) -> StaffRole:
+    """Give a role at a place and everything below it, from and until a moment.
 
     Raises:
-        InputInvalid: no such role.
+        InputInvalid: no such role, or it ends before it begins.
     """
     if role not in ROLES:
         raise InputInvalid(f"role: one of {', '.join(ROLES)}", field="role")
-    session.add(StaffRole(staff_id=staff_id, place_id=place_id, role=role, ends_at=ends_at))
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        raise InputInvalid("a role ends after it begins", field="ends_at")
+    row = StaffRole(
+        staff_id=staff_id, place_id=place_id, role=role, starts_at=starts_at, ends_at=ends_at
+    )
+    session.add(row)
     await session.flush()
+    return row
+
+
+def held_now(now: datetime) -> ColumnElement[bool]:
+    """Match the roles that hold at a moment: `starts_at` belongs to them, `ends_at` does not."""
+    begun = StaffRole.starts_at.is_(None) | (StaffRole.starts_at <= now)
+    return begun & (StaffRole.ends_at.is_(None) | (StaffRole.ends_at > now))
 
 
 async def places_of(
@@ -198,10 +176,7 @@ async def places_of(
         select(StaffRole.role, below.id)
         .join(Place, Place.id == StaffRole.place_id)
         .join(below, below.path.startswith(Place.path))
-        .where(
-            StaffRole.staff_id == staff_id,
-            (StaffRole.ends_at.is_(None)) | (StaffRole.ends_at > now),
-        )
+        .where(StaffRole.staff_id == staff_id, held_now(now))
     )
     found: dict[str, set[int]] = {}
     for role, place_id in held:
@@ -217,58 +192,31 @@ async def view(session: AsyncSession, person: Staff, now: datetime) -> StaffView
         name=person.name,
         must_change_password=person.must_change_password,
         places=await places_of(session, person.id, now),
+        has_factor=person.totp_since is not None,
     )
 
 
 async def sign_in(
     database: Database, ring: KeyRing, *, login: str, password: str, address: str, now: datetime
 ) -> SignedIn:
-    """Check a password and open a login for this browser.
-
-    Every try is counted as a failure first and taken back when it succeeds, so that many tries at
-    once can't slip past the brake.
+    """Check a password and open a login for this browser; with a second factor it waits for that.
 
     Raises:
         SignInSlowed: too many failures of this login or address.
         SignInRefused: login or password wrong, or the account is closed.
     """
     wanted = login.strip().lower()[:64]
-    subjects = _subjects(ring, wanted, address)
+    counted = brakes.subjects(ring, pair=f"{wanted}\n{address}", address=address, login=wanted)
     async with database.write() as session:
-        await _brake(session, subjects, now)
+        await brakes.press(session, counted, now)
         person = await session.scalar(select(Staff).where(Staff.login == wanted))
     known = person is not None and person.active
     stored = person.password_hash if person is not None and known else None
     if not await passwords.verify_password(password, stored) or person is None:
         raise SignInRefused("sign-in refused")
     async with database.write() as session:
-        await session.execute(
-            delete(LoginFailure).where(
-                LoginFailure.subject.in_((subjects["pair"], subjects["login"]))
-            )
-        )
+        await brakes.release(session, (counted["pair"], counted["login"]))
         return await _open_login(session, ring, person.id, now)
-
-
-def _subjects(ring: KeyRing, login: str, address: str) -> dict[str, str]:
-    texts = {"pair": f"{login}\n{address}", "address": address, "login": login}
-    return {
-        kind: ring.fingerprint(text, purpose=f"login-failure.{kind}")
-        for kind, text in texts.items()
-    }
-
-
-async def _brake(session: AsyncSession, subjects: Mapping[str, str], now: datetime) -> None:
-    # Tries of one moment must not all count the failures before any of them has added its own.
-    await take_turn(session, Turn.SIGN_IN)
-    await session.execute(delete(LoginFailure).where(LoginFailure.at <= now - FAILURE_WINDOW))
-    for kind, subject in subjects.items():
-        query = select(LoginFailure.at).where(LoginFailure.subject == subject)
-        moments = (await session.scalars(query)).all()
-        until = max(moments, default=now) + BRAKES[kind].wait(len(moments))
-        if until > now:
-            raise SignInSlowed(int((until - now).total_seconds()) + 1)
-    session.add_all(LoginFailure(subject=subject, at=now) for subject in subjects.values())
 
 
 async def _open_login(
@@ -276,26 +224,56 @@ async def _open_login(
 ) -> SignedIn:
     person = await session.get_one(Staff, staff_id)
     await session.execute(delete(Login).where(Login.expires_at <= now))
+    waits = person.totp_since is not None
     token = secrets.token_urlsafe(32)
     row = Login(
         staff_id=person.id,
         token_hash=_fingerprint(ring, token),
         csrf=secrets.token_urlsafe(24),
+        waits_for_code=waits,
         created_at=now,
         seen_at=now,
-        expires_at=now + EXPIRES,
+        expires_at=now + (WAITS if waits else EXPIRES),
     )
     session.add(row)
+    await session.flush()
+    if not waits:
+        await _record_signed_in(session, person.id, now)
+    return _signed_in(row, await view(session, person, now), token)
+
+
+async def complete(
+    session: AsyncSession, ring: KeyRing, *, login_id: int, now: datetime
+) -> SignedIn:
+    """Open a login that waited for a code, under a new token; `second_factor` has checked it.
+
+    Raises:
+        SignInRefused: it has expired or has been opened meanwhile.
+    """
+    row = await session.get(Login, login_id, with_for_update=True)
+    if row is None or not row.waits_for_code or row.expires_at <= now:
+        raise SignInRefused("the login does not wait any more")
+    person = await session.get_one(Staff, row.staff_id)
+    token = secrets.token_urlsafe(32)
+    row.token_hash, row.csrf = _fingerprint(ring, token), secrets.token_urlsafe(24)
+    row.waits_for_code, row.seen_at, row.expires_at = False, now, now + EXPIRES
+    await _record_signed_in(session, person.id, now)
+    return _signed_in(row, await view(session, person, now), token)
+
+
+async def _record_signed_in(session: AsyncSession, staff_id: int, now: datetime) -> None:
     await audit.record(
         session,
-        staff_id=person.id,
+        staff_id=staff_id,
         action="signed_in",
         object_kind="staff",
-        object_id=person.id,
+        object_id=staff_id,
         now=now,
     )
-    seen = await view(session, person, now)
-    return SignedIn(row.id, row.csrf, now, row.expires_at, seen, token)
+
+
+def _signed_in(row: Login, seen: StaffView, token: str = "") -> SignedIn:
+    return SignedIn(row.id, row.csrf, row.seen_at, row.expires_at, seen, token, row.waits_for_code)
 
 
 def _fingerprint(ring: KeyRing, token: str) -> str:
@@ -303,25 +281,43 @@ def _fingerprint(ring: KeyRing, token: str) -> str:
 
 
 async def identify(
-    session: AsyncSession, ring: KeyRing, *, token: str, now: datetime
+    session: AsyncSession, ring: KeyRing, *, token: str, now: datetime, waiting: bool = False
 ) -> SignedIn | None:
-    """Return who has signed in with this cookie; None when unknown, expired, idle or closed."""
-    query = (
-        select(Login, Staff)
-        .join(Staff, Staff.id == Login.staff_id)
-        .where(
-            Login.token_hash == _fingerprint(ring, token),
-            Login.expires_at > now,
-            Login.seen_at > now - IDLE,
-            Staff.active.is_(True),
-        )
-    )
-    row = (await session.execute(query)).first()
-    if row is None:
+    """Return who has signed in with this cookie; None when unknown, expired, idle or closed.
+
+    Args:
+        waiting: a login that still waits for its code counts too.
+    """
+    found = await _login(session, Login.token_hash == _fingerprint(ring, token), now)
+    if found is None or (found[0].waits_for_code and not waiting):
         return None
-    login, person = row
-    seen = await view(session, person, now)
-    return SignedIn(login.id, login.csrf, login.seen_at, login.expires_at, seen)
+    return _signed_in(found[0], await view(session, found[1], now))
+
+
+async def still(session: AsyncSession, *, login_id: int, now: datetime) -> StaffView | None:
+    """Return what a person may now, for a page that stays open; None when the login has ended."""
+    found = await _login(session, Login.id == login_id, now)
+    if found is None or found[0].waits_for_code:
+        return None
+    return await view(session, found[1], now)
+
+
+async def _login(
+    session: AsyncSession, which: ColumnElement[bool], now: datetime
+) -> tuple[Login, Staff] | None:
+    row = (
+        await session.execute(
+            select(Login, Staff)
+            .join(Staff, Staff.id == Login.staff_id)
+            .where(
+                which,
+                Login.expires_at > now,
+                Login.seen_at > now - IDLE,
+                Staff.active.is_(True),
+            )
+        )
+    ).first()
+    return None if row is None else (row[0], row[1])
 
 
 async def touch(session: AsyncSession, *, login_id: int, now: datetime) -> None:
@@ -336,6 +332,12 @@ async def touch(session: AsyncSession, *, login_id: int, now: datetime) -> None:
 async def sign_out(session: AsyncSession, *, login_id: int) -> None:
     """Forget a browser."""
     await session.execute(delete(Login).where(Login.id == login_id))
+
+
+async def end_others(session: AsyncSession, *, staff_id: int, login_id: int | None) -> None:
+    """Sign a person out of all browsers but one, or of all."""
+    theirs = delete(Login).where(Login.staff_id == staff_id)
+    await session.execute(theirs if login_id is None else theirs.where(Login.id != login_id))
 
 
 async def change_password(
@@ -359,7 +361,7 @@ async def change_password(
             .where(Staff.id == staff_id)
             .values(password_hash=hashed, must_change_password=False)
         )
-        await session.execute(delete(Login).where(Login.staff_id == staff_id, Login.id != login_id))
+        await end_others(session, staff_id=staff_id, login_id=login_id)
         await audit.record(
             session,
             staff_id=staff_id,

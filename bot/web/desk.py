@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from bot.core.errors import Conflict, InputInvalid, XinqingError
 from bot.core.levels import LEVELS
 from bot.db.models import Case, Contact
-from bot.services import alarms, cases, conversations, desk, live, risk_cases
+from bot.services import alarms, cases, conversations, desk, live, rights, risk_cases
 from bot.services.dossier import Dossier, Line, dossier
 from bot.services.risk_cases import Judgement
-from bot.web.access import OPERATOR
 from bot.web.guard import Call
 from bot.web.render import category_codes, label
 
@@ -38,7 +37,7 @@ async def queue_part(call: Call) -> Response:
 
 async def _alarms(call: Call) -> int:
     """Return how many alarms wait for whoever may clear them; 0 for everybody else."""
-    if not OPERATOR.roles & call.staff.roles:
+    if not rights.may(call.staff, "alarm.clear"):
         return 0
     async with call.services.database.read() as session:
         return await alarms.count_open(session)
@@ -85,11 +84,15 @@ async def events(call: Call) -> Response:
 async def _changes(
     call: Call, after: int | None, case_id: int | None
 ) -> AsyncIterator[dict[str, str]]:
-    mine = call.staff.at("counselor", "lead", "district")
-    district = "district" in call.staff.roles
     async for event in call.services.live.subscribe(after):
-        visible = event.place_id in mine or (event.place_id is None and district)
-        if visible and case_id in (None, event.case_id):
+        if case_id not in (None, event.case_id):
+            continue
+        # A role may have ended, and the login too, since the page was opened.
+        person = await call.staff_now()
+        if person is None or not rights.may(person, "case.summary"):
+            return
+        district = event.place_id is None and "district" in person.roles
+        if district or event.place_id in rights.places_for(person, "case.summary"):
             yield {"event": "change", "id": str(event.id), "data": event.kind}
 
 

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bot.core.errors import CallbackTooLarge, InputInvalid, NotAllowed, NotSignedIn, XinqingError
 from bot.core.privacy import clean
-from bot.services import staff
+from bot.services import rights, staff
 from bot.services.staff import SignedIn, StaffView
 from bot.web.access import Access
 from bot.web.headers import on_loopback, secure
@@ -62,6 +62,18 @@ class Call:
             raise NotSignedIn("not signed in")
         return self.signed_in.staff
 
+    async def staff_now(self) -> StaffView | None:
+        """Return the person with the rights of this moment, for a stream that stays open.
+
+        None when the login has ended: then the stream has to end too.
+        """
+        if self.signed_in is None:
+            return None
+        async with self.services.database.read() as session:
+            return await staff.still(
+                session, login_id=self.signed_in.login_id, now=self.services.clock.now()
+            )
+
     def page(self, template: str, *, status: int = 200, **values: object) -> Response:
         """Render a template for this caller."""
         common = {
@@ -97,10 +109,10 @@ class Guard:
         nonce = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(18)
         signed_in: SignedIn | None = None
         try:
-            signed_in = await self._who(request)
+            signed_in = await self._who(request, access)
             access.check(signed_in.staff if signed_in else None, self.services.mode)
-            if signed_in and signed_in.staff.must_change_password and not _open_to_new(access):
-                return secure(RedirectResponse("/password", 303), request)
+            if signed_in and (first := self._first(signed_in.staff, access)):
+                return secure(RedirectResponse(first, 303), request)
             await self._touch(signed_in, access)
             csrf = self._csrf(signed_in, access, nonce)
             form = await _form(request, access.form_bytes) if request.method == "POST" else {}
@@ -115,13 +127,28 @@ class Guard:
             set_cookie(response, request, FORM_COOKIE, nonce)
         return secure(response, request)
 
-    async def _who(self, request: Request) -> SignedIn | None:
+    def _first(self, person: StaffView, access: Access) -> str:
+        """Return the page that has to be seen to before any other, empty when there is none."""
+        if access.anyone:
+            return ""
+        if person.must_change_password and not access.unchanged_password:
+            return "/password"
+        demanded = self.services.second_factor_required and not person.has_factor
+        if demanded and not access.without_factor and rights.needs_factor(person):
+            return "/account/second-factor"
+        return ""
+
+    async def _who(self, request: Request, access: Access) -> SignedIn | None:
         token = request.cookies.get(LOGIN_COOKIE)
         if not token or len(token) > 128:
             return None
         async with self.services.database.read() as session:
             return await staff.identify(
-                session, self.services.ring, token=token, now=self.services.clock.now()
+                session,
+                self.services.ring,
+                token=token,
+                now=self.services.clock.now(),
+                waiting=access.before_code,
             )
 
     async def _touch(self, signed_in: SignedIn | None, access: Access) -> None:
@@ -171,10 +198,6 @@ def set_cookie(
         samesite="lax",
         secure=not on_loopback(request),
     )
-
-
-def _open_to_new(access: Access) -> bool:
-    return access.anyone or access.unchanged_password
 
 
 async def _form(request: Request, most: int) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """Signing in and out, and changing one's password."""
 
+from urllib.parse import urlencode
+
 from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import InputInvalid
-from bot.services import audit, staff
-from bot.services.staff import EXPIRES, SignInRefused, SignInSlowed
+from bot.services import audit, second_factor, staff
+from bot.services.brakes import SignInRefused, SignInSlowed
+from bot.services.staff import SignedIn
 from bot.web.guard import LOGIN_COOKIE, Call, set_cookie
 from bot.web.headers import on_loopback
 from bot.web.render import error_words, label
@@ -41,11 +44,71 @@ async def login(call: Call) -> Response:
         )
     except SignInRefused as error:
         return _form(call, goal=goal, error=error)
-    target = "/password" if opened.staff.must_change_password else goal or _home(opened.staff)
+    if opened.waits_for_code:
+        return _entered(call, opened, f"/login/code?{urlencode({'next': goal})}")
+    return _entered(call, opened, _onward(opened, goal))
+
+
+def _entered(call: Call, opened: SignedIn, target: str) -> Response:
     response = RedirectResponse(target, 303)
-    lifetime = int(EXPIRES.total_seconds())
+    lifetime = int((opened.expires_at - call.services.clock.now()).total_seconds())
     set_cookie(response, call.request, LOGIN_COOKIE, opened.token, lifetime)
     return response
+
+
+def _onward(opened: SignedIn, goal: str) -> str:
+    if opened.staff.must_change_password:
+        return "/password"
+    return goal if goal and not goal.startswith("/login") else _home(opened.staff)
+
+
+async def code_form(call: Call) -> Response:
+    """Ask for the second factor; a login that is open already goes on."""
+    assert call.signed_in is not None
+    goal = _local(call.request.query_params.get("next", ""))
+    if not call.signed_in.waits_for_code:
+        return RedirectResponse(_onward(call.signed_in, goal), 303)
+    return _code_form(call, goal)
+
+
+async def code(call: Call) -> Response:
+    """Check the second factor and open the login."""
+    assert call.signed_in is not None
+    goal = _local(call.form.get("next", ""))
+    if not call.signed_in.waits_for_code:
+        return RedirectResponse(_onward(call.signed_in, goal), 303)
+    try:
+        opened = await second_factor.finish_sign_in(
+            call.services.database,
+            call.services.ring,
+            caller=call.signed_in,
+            code=call.form.get("code", ""),
+            now=call.services.clock.now(),
+        )
+    except SignInRefused as error:
+        return _code_form(call, goal, error)
+    return _entered(call, opened, _onward(opened, goal))
+
+
+def _code_form(call: Call, goal: str, error: SignInRefused | None = None) -> Response:
+    # Nothing of the person is shown before the code.
+    response = call.page(
+        "login_code.html",
+        status=error.status if error else 200,
+        me=None,
+        goal=goal,
+        problem=code_problem(error) if error else "",
+    )
+    if isinstance(error, SignInSlowed):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
+def code_problem(error: SignInRefused) -> str:
+    """Return in Chinese why a code was not taken."""
+    if isinstance(error, SignInSlowed):
+        return label("factor", "slowed", seconds=str(error.seconds))
+    return label("factor", "refused")
 
 
 def _form(call: Call, *, goal: str, error: SignInRefused | None = None) -> Response:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bot.services import rights
 from bot.services.staff import StaffView
 from bot.web.table import TABLE
 
@@ -80,4 +81,4 @@ def _within(here: str, path: str) -> bool:
 
 def _may_enter(person: StaffView, path: str) -> bool:
     access = TABLE.get(("GET", path))
-    return access is not None and (not access.roles or bool(access.roles & person.roles))
+    return access is not None and (access.anyone or rights.may(person, access.action))

@@ -16,9 +16,9 @@ from starlette.responses import HTMLResponse
 from bot import __version__
 from bot.core.clock import epoch_ms, to_shanghai
 from bot.core.errors import XinqingError
+from bot.services import rights
 from bot.services.staff import SignedIn
 from bot.web import nav
-from bot.web.access import DESK
 from knowledge.risk.loading import CATEGORIES
 
 _PLACEHOLDER = re.compile(r"\{(\d{3,8})\}")
@@ -131,7 +131,7 @@ class Renderer:
         values = {
             "me": signed_in.staff if signed_in else None,
             "csrf": signed_in.csrf if signed_in else "",
-            "desk": bool(signed_in and signed_in.staff.roles & DESK.roles),
+            "desk": bool(signed_in and rights.may(signed_in.staff, "case.summary")),
             "mode": "",
             "here": "",
             "status": status,

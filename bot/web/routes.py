@@ -32,6 +32,8 @@ _FIRST: dict[tuple[str, str], Page] = {
     ("GET", "/handbook/{entry_id}"): start.handbook_entry,
     ("GET", "/login"): login.login_form,
     ("POST", "/login"): login.login,
+    ("GET", "/login/code"): login.code_form,
+    ("POST", "/login/code"): login.code,
     ("POST", "/logout"): login.logout,
     ("GET", "/password"): login.password_form,
     ("POST", "/password"): login.password,

@@ -14,10 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from bot.core.errors import Conflict, InputInvalid, NotFound, XinqingError
 from bot.db.models import RuleReplay, RuleSet
 from bot.db.models.rules import DRAFT, RUNNING, SHADOW
-from bot.services import desk, replays, rule_changes, rulesets
+from bot.services import desk, replays, rights, rule_changes, rulesets
 from bot.services.rule_diff import diff
 from bot.services.rule_files import packaged_version
-from bot.web.access import RULES_DISTRICT
 from bot.web.guard import Call
 from bot.web.risk_cases import binding
 from bot.web.rule_words import problem, word
@@ -258,7 +257,7 @@ async def save_file(call: Call) -> Response:
 
 def may_decide(call: Call) -> bool:
     """Say whether the caller may replay, publish and read other schools' words."""
-    return bool(RULES_DISTRICT.roles & call.staff.roles)
+    return rights.may(call.staff, "rules.publish")
 
 
 def row_version(call: Call) -> int:

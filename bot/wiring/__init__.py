@@ -151,6 +151,7 @@ def build(
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
         budgets=tuple(make_budgets(settings).values()),
+        second_factor_required=settings.second_factor_required,
     )
     simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
     services = replace(services, simulator=simulator)

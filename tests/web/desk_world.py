@@ -160,6 +160,7 @@ class FakeServices:
     simulator: FakeSimulator | None
     budgets: tuple[Budget, ...] = ()
     screen: FakeScreen = field(default_factory=FakeScreen)
+    second_factor_required: bool = False
 
 
 @dataclass

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from desk_world import Browser, World
 
-from bot.services import passwords, staff
+from bot.services import brakes, passwords, staff
 from bot.web.guard import FORM_COOKIE, LOGIN_COOKIE
 
 
@@ -91,7 +91,7 @@ async def test_wrong_password_and_unknown_login_read_the_same(
 
 async def test_guessing_is_slowed_and_says_so(browser: Browser, password: str) -> None:
     client = browser()
-    for _ in range(staff.BRAKES["pair"].free):
+    for _ in range(brakes.BRAKES["pair"].free):
         await _sign_in(client, "new", "wrong")
     response = await _sign_in(client, "new", password)
     assert response.status_code == 429

@@ -14,7 +14,8 @@ from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Login, Staff
 from bot.services import passwords, places, staff
-from bot.services.staff import BRAKES, Brake, SignedIn, SignInRefused, SignInSlowed
+from bot.services.brakes import BRAKES, Brake, SignInRefused, SignInSlowed
+from bot.services.staff import SignedIn
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 RING = KeyRing.parse(f"k1:{base64.b64encode(bytes(32)).decode()}")
