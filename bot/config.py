@@ -58,6 +58,16 @@ class WechatAccount(BaseModel):
         max_length=64,
         description="scene of the school or class that new contacts belong to; empty: the district",
     )
+    notice_template: str = Field(
+        default="",
+        max_length=64,
+        description="id of the template message for notices; empty: who has not written within "
+        "48 hours is listed as not reachable",
+    )
+    notice_fields: str = Field(
+        default="title=thing1,sender=thing2,time=time3",
+        description="which field of that template takes a notice's title, sender and time",
+    )
 
 
 class DingtalkRobot(BaseModel):

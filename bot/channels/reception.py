@@ -4,13 +4,13 @@ Shared by the callback route and by connections that the service opens itself (D
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
 
 from bot.core.levels import ESCALATED
-from bot.core.messages import IncomingMessage, Receipt
+from bot.core.messages import IncomingMessage, Kind, Receipt
 from bot.db.failures import kind_of
 from bot.pipeline.inbox import Inbox
 from bot.pipeline.router import Routed, Router
@@ -24,6 +24,7 @@ class Reception:
 
     Args:
         heard: told channel and account of every message, before it is stored.
+        reported: told of what a platform reports by itself, once it is stored.
     """
 
     def __init__(
@@ -32,17 +33,23 @@ class Reception:
         router: Router,
         *,
         heard: Callable[[str, str], object] = lambda _channel, _account: None,
+        reported: Callable[[IncomingMessage], Awaitable[None]] | None = None,
     ) -> None:
         self._inbox = inbox
         self._router = router
         self._heard = heard
+        self._reported = reported
         self._running: dict[int, asyncio.Task[Routed]] = {}
         self._storing: set[asyncio.Task[Receipt]] = set()
 
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen a message."""
         self._heard(incoming.channel, incoming.account)
-        return await self._inbox.accept(incoming)
+        receipt = await self._inbox.accept(incoming)
+        if incoming.kind is Kind.RECEIPT and self._reported is not None:
+            # Also for a repetition: the first time may have been cut off in between.
+            await self._reported(incoming)
+        return receipt
 
     async def accept_within(self, incoming: IncomingMessage, seconds: float) -> Receipt:
         """Store and screen a message for somebody who hangs up after a while.

@@ -124,6 +124,25 @@ class Channel(Protocol):
         ...
 
 
+class NoticeTemplate(Protocol):
+    """How one account sends a notice to somebody whose window is closed: in the platform's form."""
+
+    async def send(
+        self, person: str, words: Mapping[str, str], *, url: str, key: str
+    ) -> SendResult:
+        """Send one.
+
+        Args:
+            words: `title`, `sender` and `time`, in full; the form may take less.
+            url: where a tap on it leads; empty: nowhere.
+            key: the delivery's own key, for the platform's idempotency key.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+
 class AlertSender(Protocol):
     """One way to wake the people on duty. Its text never holds a parent's words."""
 

@@ -3,7 +3,8 @@
 Built in `bot.wiring` only; tests build it with fakes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core.bell import Bell
@@ -28,6 +29,9 @@ class Services:
         simulator: the simulator's side of the platforms; None in live.
         public_url: the address parents reach, without a slash at its end; empty: no links.
         budgets: the month's quotas that are counted.
+        templates: WeChat accounts that have a template message for notices.
+        chat_staff: by DingTalk robot the scene of the place whose staff are known there by their
+            id; empty: the whole district. A robot that is not named knows nobody.
         second_factor_required: whoever may change other people's data has to set one up.
     """
 
@@ -46,4 +50,6 @@ class Services:
     region: str = ""
     simulator: Any = None
     budgets: tuple[Budget, ...] = ()
+    templates: frozenset[str] = frozenset()
+    chat_staff: Mapping[str, str] = field(default_factory=dict)
     second_factor_required: bool = False

@@ -164,7 +164,8 @@ async def _messages(session: AsyncSession, contact_id: int) -> list[Message]:
 
 
 async def _deliveries(session: AsyncSession, contact_id: int) -> list[Delivery]:
-    query = select(Delivery).where(Delivery.contact_id == contact_id)
+    # A class's notices are no part of the conversation; their words stand elsewhere.
+    query = select(Delivery).where(Delivery.contact_id == contact_id, Delivery.notice_id.is_(None))
     rows = await session.scalars(query.order_by(Delivery.id.desc()).limit(HISTORY))
     return list(reversed(rows.all()))
 

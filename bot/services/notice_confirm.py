@@ -151,7 +151,7 @@ async def _show(session: AsyncSession, notice_id: int, child_ids: Collection[int
     )
 
 
-def _children_of(contact_id: int) -> Select[tuple[int]]:
+def _children_of(contact_id: int) -> Select[int]:
     return (
         select(Guardianship.child_id)
         .join(Contact, Contact.guardian_id == Guardianship.guardian_id)

@@ -58,17 +58,22 @@ class Way:
     reason: str = ""
 
 
-def children_below(place: Place) -> Select[tuple[int]]:
+def children_below(place: Place) -> Select[int]:
     """Return the query for the ids of the children at and below a place."""
     places = select(Place.id).where(Place.path.startswith(place.path))
     return select(Child.id).where(Child.place_id.in_(places), Child.state == ACTIVE)
 
 
-def children_open(notice_id: int) -> Select[tuple[int]]:
+def children_open(notice_id: int) -> Select[int]:
     """Return the query for the ids of a notice's children that nobody has confirmed for."""
     return select(NoticeChild.child_id).where(
         NoticeChild.notice_id == notice_id, NoticeChild.confirmed_at.is_(None)
     )
+
+
+def children_concerned(notice_id: int) -> Select[int]:
+    """Return the query for the ids of all children of a notice that is out."""
+    return select(NoticeChild.child_id).where(NoticeChild.notice_id == notice_id)
 
 
 async def guardians_of(session: AsyncSession, child_ids: Collection[int]) -> list[int]:
@@ -85,7 +90,7 @@ async def guardians_of(session: AsyncSession, child_ids: Collection[int]) -> lis
 async def ways(
     session: AsyncSession,
     guardian_ids: Collection[int],
-    children: Select[tuple[int]],
+    children: Select[int],
     *,
     now: datetime,
     templates: Collection[str],
@@ -183,7 +188,7 @@ def _closed(contact: Contact, now: datetime) -> str:
 
 
 async def _may_be_told(
-    session: AsyncSession, guardian_ids: Sequence[int], children: Select[tuple[int]]
+    session: AsyncSession, guardian_ids: Sequence[int], children: Select[int]
 ) -> set[int]:
     rows = await session.scalars(
         select(Guardianship.guardian_id)

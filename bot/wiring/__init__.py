@@ -31,6 +31,7 @@ from bot.jobs.retention import register_forgetting
 from bot.jobs.worker import Worker
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
+from bot.pipeline.notices import Notices
 from bot.pipeline.patience import Patience
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
@@ -48,11 +49,13 @@ from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
 from bot.wiring.channels import (
+    chat_staff,
     make_budgets,
     make_cards,
     make_channels,
     make_senders,
     make_streams,
+    make_templates,
     provers_of,
 )
 from bot.wiring.simulator import make_simulator
@@ -151,6 +154,10 @@ def build(
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
         budgets=tuple(make_budgets(settings).values()),
+        templates=frozenset(
+            name for name, account in settings.wechat.items() if account.notice_template
+        ),
+        chat_staff=chat_staff(settings),
         second_factor_required=settings.second_factor_required,
     )
     simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
@@ -176,18 +183,21 @@ def _assemble(
     )
     router = Router(services, HANDLERS, FALLBACK)
     meter = Meter(services.database, clock, services.policy, make_budgets(settings))
-    reception = Reception(inbox, router, heard=meter.heard)
+    channels = make_channels(settings, services, transport, meter)
+    saving = Saving(meter, clock)
+    notices = Notices(services, channels, make_templates(settings, channels), saving)
+    reception = Reception(inbox, router, heard=meter.heard, reported=notices.reported)
     trouble = Trouble(services)
     cards = make_cards(settings, services, meter)
-    channels = make_channels(settings, services, transport, meter)
     streams = make_streams(settings, services, channels, reception, trouble, cards)
     senders = make_senders(settings, clock, transport, channels, meter)
     handover = Handover(services)
-    saving, proofs = Saving(meter, clock), Proofs(services, provers_of(senders))
+    proofs = Proofs(services, provers_of(senders))
     patience = Patience(services.database, clock)
     deliverer = Deliverer(services, router, channels, senders, patience, saving, proofs)
     registry = JobRegistry()
     deliverer.register(registry)
+    notices.register(registry)
     rules = RulesInForce(services.database, clock, services.screen)
     Replays(services.database, clock, services.screen, rules).register(registry)
     register_forgetting(registry, clock)

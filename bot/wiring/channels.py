@@ -17,10 +17,11 @@ from bot.channels.reception import Reception
 from bot.channels.trouble import Trouble
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
+from bot.channels.wechat.template import WechatNoticeTemplate, parse_fields
 from bot.config import WEBHOOKS, AlertChannel, DingtalkRobot, Mode, Settings, WechatAccount
 from bot.core.clock import Clock
 from bot.core.errors import ConfigInvalid
-from bot.core.ports import AlertSender, Channel, Prover
+from bot.core.ports import AlertSender, Channel, NoticeTemplate, Prover
 from bot.services.container import Services
 from bot.services.quota import Budget, Meter
 from bot.services.tokens import DatabaseTokens, TokenStore
@@ -234,6 +235,40 @@ def _robot_sender(
         url = f"{settings.public_url.rstrip('/')}/callbacks/dingtalk/{alert.robot.lower()}/card"
         callback = CardCallback(url, robot.card_secret.get_secret_value())
     return CardAlerts(name, client, group=alert.group, template=alert.template, callback=callback)
+
+
+def make_templates(
+    settings: Settings, channels: Mapping[tuple[str, str], Channel]
+) -> dict[str, NoticeTemplate]:
+    """Return the template messages for notices, by WeChat account.
+
+    Raises:
+        ConfigInvalid: a template's fields make no sense.
+    """
+    templates: dict[str, NoticeTemplate] = {}
+    for name, account in settings.wechat.items():
+        channel = channels["wechat", name]
+        if not account.notice_template or not isinstance(channel, WechatChannel):
+            continue
+        try:
+            fields = parse_fields(account.notice_fields)
+        except ValueError as error:
+            raise ConfigInvalid(f"XINQING_WECHAT__{name.upper()}__NOTICE_FIELDS: {error}") from None
+        templates[name] = WechatNoticeTemplate(
+            channel.client, template_id=account.notice_template, fields=fields
+        )
+    return templates
+
+
+def chat_staff(settings: Settings) -> dict[str, str]:
+    """Return the robots at which staff are known by their id, with the scene of their place.
+
+    A person's id says who they are within one organisation only. Where there are several, a robot
+    without a home of its own knows nobody: another organisation could hand out the same id.
+    """
+    robots = settings.dingtalk
+    alone = len({robot.scope(name) for name, robot in robots.items()}) == 1
+    return {name: robot.home for name, robot in robots.items() if robot.home or alone}
 
 
 def provers_of(senders: Mapping[str, AlertSender]) -> dict[str, Prover]:

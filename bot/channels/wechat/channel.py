@@ -97,7 +97,7 @@ class WechatChannel:
         self.account = account
         self._token = token
         self._mode = mode
-        self._client = client
+        self.client = client
         self._clock = clock
         self._freshness = freshness_seconds
         self._envelope: Envelope | None = None
@@ -163,11 +163,11 @@ class WechatChannel:
         """
         if to.group is not None:
             raise ChannelRefused("custom/send: WeChat has no groups for us", code="no_groups")
-        return await self._client.send_custom(to.person, text)
+        return await self.client.send_custom(to.person, text)
 
     async def close(self) -> None:
         """Close the client's connections."""
-        await self._client.close()
+        await self.client.close()
 
     def _is_encrypted(self, request: CallbackRequest) -> bool:
         kinds = request.query.get("encrypt_type", ["raw"])
