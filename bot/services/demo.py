@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.db.crypto import installed
 from bot.db.models import Contact, Place, Shift, Staff, StaffRole
-from bot.services import hotlines, places, staff
+from bot.services import demo_people, hotlines, places, staff
 
 ROSTER_AHEAD = timedelta(days=30)
 
@@ -57,6 +58,8 @@ async def seed(session: AsyncSession, *, account: str, now: datetime) -> list[Ne
                 created_at=now,
             )
         )
+    await session.flush()
+    await demo_people.seed(session, installed(), now)
     await hotlines.seed(session)
     await session.flush()
     await prolong_roster(session, now=now)

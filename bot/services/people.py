@@ -4,8 +4,6 @@ The ground under imports, bindings, notices and courses. Nothing here asks for r
 audit trail: pages go through `bot.services.people_desk`, imports through `bot.services.importing`.
 """
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +16,53 @@ from bot.db.crypto import KeyRing
 from bot.db.models import Child, ChildPlace, Contact, Guardian, Guardianship, Place
 from bot.db.models.person import ACTIVE, LEFT, RELATIONS
 from bot.db.models.place import OPEN
+from bot.services.people_parts import (
+    HAND,
+    NAME_LENGTH,
+    NUMBER_LENGTH,
+    name_key,
+    new_child,
+    new_guardian,
+    normalise_name,
+    normalise_number,
+    normalise_phone,
+    phone_key,
+    student_key,
+)
 
-NAME_LENGTH, NUMBER_LENGTH = 60, 40
+__all__ = [
+    "GRANDPARENTS",
+    "HAND",
+    "NAME_LENGTH",
+    "NUMBER_LENGTH",
+    "ChildRow",
+    "GuardianRow",
+    "add_child",
+    "add_guardian",
+    "child_rows",
+    "children_of",
+    "children_of_guardian",
+    "come_back",
+    "find_by_phone",
+    "guardians_of_child",
+    "here",
+    "history",
+    "leave",
+    "move_child",
+    "name_key",
+    "new_child",
+    "new_guardian",
+    "normalise_name",
+    "normalise_number",
+    "normalise_phone",
+    "open_class",
+    "phone_key",
+    "student_key",
+    "tie",
+    "untie",
+]
+
 GRANDPARENTS = frozenset({"GF", "GM", "GFA", "GMA"})
-HAND = "hand"
-_DOTS = re.compile("[•・‧∙･．.]")
-_MOBILE = re.compile(r"1[3-9]\d{9}")
-_PHONE_NOISE = re.compile(r"[\s()\-–—.+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +105,6 @@ class ChildRow:
     def bound(self) -> bool:
         """Say whether anybody who may be told of the child is bound."""
         return any(one.bound for one in self.guardians if not one.custody_block)
-
-
-def normalise_name(text: str) -> str:
-    """Return a name as it is compared: NFKC, no spaces, one kind of middle dot, no capitals."""
-    # Unicode's own order of steps; with fewer of them a second time would change some names again.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
-    plain = unicodedata.normalize("NFKC", folded.casefold())
-    return _DOTS.sub("·", "".join(plain.split()))
-
-
-def normalise_phone(text: str) -> str | None:
-    """Return the 11 digits of a mobile number of the mainland; None for anything else."""
-    digits = _PHONE_NOISE.sub("", unicodedata.normalize("NFKC", text))
-    for prefix in ("0086", "86"):
-        if len(digits) == len(prefix) + 11:
-            digits = digits.removeprefix(prefix)
-    return digits if digits.isascii() and _MOBILE.fullmatch(digits) else None
-
-
-def normalise_number(text: str) -> str:
-    """Return a student number as it is compared: NFKC, no spaces, capitals."""
-    return "".join(unicodedata.normalize("NFKC", text).split()).upper()
-
-
-def name_key(ring: KeyRing, name: str) -> str:
-    """Return the keyed hash that a child's name is found by."""
-    return ring.fingerprint(normalise_name(name), purpose="child.name")
-
-
-def student_key(ring: KeyRing, number: str) -> str:
-    """Return the keyed hash that a student number is found by."""
-    return ring.fingerprint(normalise_number(number), purpose="child.student_no")
-
-
-def phone_key(ring: KeyRing, phone: str) -> str | None:
-    """Return the keyed hash that a phone is found by; None for what is no mobile number."""
-    digits = normalise_phone(phone)
-    return ring.fingerprint(digits, purpose="guardian.phone") if digits else None
 
 
 def here() -> tuple[ColumnElement[bool], ...]:
@@ -153,21 +153,16 @@ async def add_child(
         InputInvalid: no name, or one that is too long; no class.
         Conflict: the class is closed.
     """
-    shown, number = _name(name, "name"), normalise_number(student_no)
-    if len(number) > NUMBER_LENGTH:
-        raise InputInvalid("student_no", field="student_no")
     await open_class(session, place_id)
-    child = Child(
+    child = new_child(
         place_id=place_id,
-        name=shown,
-        name_key=name_key(ring, shown),
+        name=name,
+        now=now,
+        ring=ring,
+        student_no=student_no,
         born=born,
-        student_no=number or None,
-        student_key=student_key(ring, number) if number else None,
         external_id=external_id,
         source=source,
-        state=ACTIVE,
-        created_at=now,
     )
     session.add(child)
     await session.flush()
@@ -192,17 +187,14 @@ async def add_guardian(
     Raises:
         InputInvalid: no name, or a phone that is none.
     """
-    digits = normalise_phone(phone) if phone.strip() else None
-    if phone.strip() and digits is None:
-        raise InputInvalid("phone", field="phone")
-    guardian = Guardian(
-        name=_name(name, "guardian_name"),
-        phone=digits,
-        phone_key=phone_key(ring, digits) if digits else None,
+    guardian = new_guardian(
+        name=name,
+        now=now,
+        ring=ring,
+        phone=phone,
         external_id=external_id,
         large_type=large_type,
         source=source,
-        created_at=now,
     )
     session.add(guardian)
     await session.flush()
@@ -413,10 +405,3 @@ async def _end_stay(session: AsyncSession, child: Child, now: datetime) -> None:
     if stay is not None:
         stay.ended_at = now
         await session.flush()
-
-
-def _name(text: str, field: str) -> str:
-    shown = " ".join(unicodedata.normalize("NFKC", text).split())
-    if not shown or len(shown) > NAME_LENGTH:
-        raise InputInvalid(field, field=field)
-    return shown

@@ -1,0 +1,48 @@
+"""The demonstration's children: in every class, bound where a simulated parent is theirs."""
+
+import pytest
+from sqlalchemy import select
+
+from bot.core.clock import FixedClock
+from bot.db.crypto import KeyRing
+from bot.db.engine import Database
+from bot.db.models import Contact, Place
+from bot.services import demo, people
+
+
+@pytest.fixture
+async def seeded(database: Database, ring: KeyRing, clock: FixedClock) -> Database:
+    async with database.write() as session:
+        await demo.seed(session, account="demo", now=clock.now())
+    return database
+
+
+async def test_every_class_has_children_and_a_grandmother_is_among_them(seeded: Database) -> None:
+    async with seeded.read() as session:
+        classes = (await session.scalars(select(Place).where(Place.kind == "class"))).all()
+        rows = {place.scene: await people.children_of(session, place.id) for place in classes}
+    assert {scene: len(found) for scene, found in rows.items()} == dict.fromkeys(rows, 6)
+    guardians = [one for found in rows.values() for row in found for one in row.guardians]
+    assert {one.relation for one in guardians if one.large_type} >= {"GM", "GMA"}
+    assert sum(one.custody_block for one in guardians) == 1
+    assert all(row.name.startswith("晴") for found in rows.values() for row in found)
+
+
+async def test_a_simulated_mother_has_children_in_two_classes(seeded: Database) -> None:
+    async with seeded.read() as session:
+        contact = await session.scalar(select(Contact).where(Contact.external_id == "demo-mother"))
+        assert contact is not None
+        assert contact.guardian_id is not None
+        children = await people.children_of_guardian(session, contact.guardian_id)
+        aunt = await session.scalar(select(Contact).where(Contact.external_id == "demo-aunt"))
+    assert [child.name for child in children] == ["晴小雪", "晴小雨"]
+    assert aunt is not None
+    assert aunt.guardian_id is None
+
+
+async def test_a_shared_phone_finds_two_people(seeded: Database, ring: KeyRing) -> None:
+    async with seeded.read() as session:
+        place = await session.scalar(select(Place).where(Place.scene == "demo-class-101"))
+        assert place is not None
+        found = await people.find_by_phone(session, ring, place.id, "18800000104")
+    assert [guardian.name for guardian, _ in found] == ["晴安安妈妈", "晴安安爸爸"]
