@@ -16,6 +16,7 @@ class Turn(IntEnum):
     MIGRATION = 7_309_265
     AUDIT_CHAIN = 7_309_266
     SIGN_IN = 7_309_267
+    TREE = 7_309_268
 
 
 async def take_turn(session: AsyncSession, turn: Turn) -> None:

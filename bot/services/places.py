@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import Place
+from bot.db.models.place import OPEN
 
 
 def path_ids(place: Place) -> list[int]:
@@ -17,8 +18,8 @@ async def get(session: AsyncSession, place_id: int | None) -> Place | None:
 
 
 async def of_scene(session: AsyncSession, scene: str) -> Place | None:
-    """Return the place that a QR code or an account names."""
-    return await session.scalar(select(Place).where(Place.scene == scene))
+    """Return the open place that a QR code or an account names; a closed one leads nowhere."""
+    return await session.scalar(select(Place).where(Place.scene == scene, Place.state == OPEN))
 
 
 async def ancestor(session: AsyncSession, place_id: int | None, kind: str) -> Place | None:
