@@ -13,7 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.db.notices import Topic
 from bot.jobs.retention import schedule_forgetting
 from bot.jobs.table import ensure_lane, ensure_schedule
+from bot.pipeline.courses import schedule_weekly
 from bot.services import alarms, places
+from bot.services.anchors import schedule_anchors
+from bot.services.retention import schedule_nights
 from bot.wiring import House
 
 log = structlog.get_logger(__name__)
@@ -64,6 +67,9 @@ async def prepare(house: House) -> None:
             now=now,
         )
         await schedule_forgetting(session, now)
+        await schedule_nights(session, now)
+        await schedule_anchors(session, now)
+        await schedule_weekly(session, now)
         for channel, account in await _homeless(session, house):
             await alarms.raise_alarm(
                 session,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import typer
 
 from bot.cli import (
+    audit,
     batch,
     bench,
     doctor,
@@ -17,6 +18,7 @@ from bot.cli import (
     hotlines,
     move,
     quality,
+    retention,
     risk_model,
     serving,
     setup,
@@ -40,6 +42,8 @@ app.add_typer(quality.app, name="eval", help="Measure search and the risk screen
 app.add_typer(risk_model.app, name="risk-model", help="The classifier beside the risk rules.")
 app.add_typer(bench.app, name="bench", help="Measure speed; one JSON object each.")
 app.add_typer(hotlines.app, name="hotlines", help="The numbers that replies print.")
+app.add_typer(audit.app, name="audit", help="Check and export the audit trail.")
+app.add_typer(retention.app, name="retention", help="Forget what is over its time.")
 app.add_typer(staff.app, name="staff", help="Members of staff and their passwords.")
 
 

@@ -2,15 +2,17 @@
 
 Called by services and pages in the transaction of the action; `verify` by the operator's command.
 A changed, removed or slipped-in entry breaks the chain from its id on. Entries cut off at the end
-leave no trace in the table itself: export the newest hash with each backup to prove them too.
+leave no trace in the table itself: `bot.services.anchors` keeps the newest hash of each day outside
+of it.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.locks import Turn, take_turn
@@ -18,6 +20,19 @@ from bot.db.models import AuditEntry
 
 GENESIS = "0" * 64
 VERIFY_BATCH = 500
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The end of the trail: what a backup and the anchors keep.
+
+    Args:
+        entry_id: 0 for an empty trail.
+    """
+
+    entry_id: int
+    hash: str
 
 
 def _digest(entry: AuditEntry) -> str:
@@ -35,9 +50,11 @@ def _digest(entry: AuditEntry) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-async def _newest_hash(session: AsyncSession) -> str:
-    newest = select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)
-    return await session.scalar(newest) or GENESIS
+async def newest(session: AsyncSession) -> Newest:
+    """Return the last entry's id and hash."""
+    query = select(AuditEntry.id, AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)
+    found = (await session.execute(query)).first()
+    return Newest(0, GENESIS) if found is None else Newest(found[0], found[1])
 
 
 async def record(
@@ -65,7 +82,7 @@ async def record(
         object_kind=object_kind,
         object_id=object_id,
         data=dict(data or {}),
-        previous_hash=await _newest_hash(session),
+        previous_hash=(await newest(session)).hash,
     )
     entry.hash = _digest(entry)
     session.add(entry)
@@ -73,9 +90,14 @@ async def record(
     return entry
 
 
-async def verify(session: AsyncSession) -> int | None:
-    """Return the id of the first entry that does not fit the chain; None when all fit."""
-    previous, last_id = GENESIS, 0
+async def verify(session: AsyncSession, progress: Progress | None = None) -> int | None:
+    """Return the id of the first entry that does not fit the chain; None when all fit.
+
+    Args:
+        progress: is told how many entries are read, and how many there are.
+    """
+    previous, last_id, done = GENESIS, 0, 0
+    total = await session.scalar(select(func.count(AuditEntry.id))) or 0
     while True:
         query = select(AuditEntry).where(AuditEntry.id > last_id).order_by(AuditEntry.id)
         entries = (await session.scalars(query.limit(VERIFY_BATCH))).all()
@@ -83,6 +105,9 @@ async def verify(session: AsyncSession) -> int | None:
             if entry.previous_hash != previous or entry.hash != _digest(entry):
                 return entry.id
             previous, last_id = entry.hash, entry.id
+        done += len(entries)
+        if progress is not None:
+            progress(done, total)
         if len(entries) < VERIFY_BATCH:
             return None
         session.expunge_all()

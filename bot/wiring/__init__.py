@@ -29,6 +29,7 @@ from bot.db.engine import Database, make_engine
 from bot.jobs.registry import JobRegistry
 from bot.jobs.retention import register_forgetting
 from bot.jobs.worker import Worker
+from bot.pipeline.courses import CourseJobs
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
 from bot.pipeline.notices import Notices
@@ -37,6 +38,7 @@ from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
 from bot.pipeline.work import Proofs
 from bot.services.alerts import AlertPolicy, AlertTarget
+from bot.services.anchors import Anchors
 from bot.services.answers import Answers
 from bot.services.container import Services
 from bot.services.guarding import guarded
@@ -44,6 +46,7 @@ from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Meter
 from bot.services.replays import Replays
+from bot.services.retention import Nights
 from bot.services.rules_in_force import RulesInForce
 from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
@@ -200,7 +203,10 @@ def _assemble(
     notices.register(registry)
     rules = RulesInForce(services.database, clock, services.screen)
     Replays(services.database, clock, services.screen, rules).register(registry)
+    CourseJobs(services).register(registry)
     register_forgetting(registry, clock)
+    Nights(clock, services.policy).register(registry)
+    Anchors(settings.data_dir).register(registry, clock)
     worker = Worker(
         services.database,
         registry,
