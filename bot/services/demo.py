@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.crypto import installed
 from bot.db.models import Contact, Place, Shift, Staff, StaffRole
-from bot.services import demo_people, hotlines, places, staff
+from bot.services import catalogue, demo_people, hotlines, places, staff
 
 ROSTER_AHEAD = timedelta(days=30)
 
@@ -60,6 +60,7 @@ async def seed(session: AsyncSession, *, account: str, now: datetime) -> list[Ne
         )
     await session.flush()
     await demo_people.seed(session, installed(), now)
+    await catalogue.seed(session, now=now)
     await hotlines.seed(session)
     await session.flush()
     await prolong_roster(session, now=now)
