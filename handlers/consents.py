@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, numbered, spoken
 from bot.core.messages import Outcome
-from bot.services import consents
+from bot.services import consents, own_data
 from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import EMERGENCY_ASKED, EMERGENCY_VALID
 
@@ -28,12 +28,18 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if not 1 <= item <= len(consents.KINDS):
         return context.outcome("consents", "consent.unclear")
     kind = consents.KINDS[item - 1]
+    version = context.services.phrases.get("consent.overview").version
 
     async def write(session: AsyncSession) -> None:
-        if command == "consent_give":
-            await consents.give(session, context.sender.id, (kind,), now=context.now)
-        else:
-            await consents.withdraw(session, context.sender.id, kind=kind, now=context.now)
+        contact, now = context.sender.id, context.now
+        if command != "consent_give":
+            await consents.withdraw(session, contact, kind=kind, now=now, everybody=True)
+            return
+        # A guardian's word holds for the child too, which under 14 can't give it itself.
+        for child_id in (None, *await own_data.child_ids(session, contact)):
+            await consents.give(
+                session, contact, (kind,), now=now, child_id=child_id, version=version
+            )
 
     key = {
         "consent_give": "consent.given",

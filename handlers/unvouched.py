@@ -9,7 +9,16 @@ from bot.core.commands import means, numbered, spoken
 from bot.core.messages import Outcome
 from bot.services.handling import Context, StoredMessage
 
-COMMANDS = ("erase", "erase_confirm", "stop", "resume", "emergency")
+COMMANDS = (
+    "erase",
+    "erase_confirm",
+    "stop",
+    "resume",
+    "emergency",
+    "bind",
+    "unbind",
+    "my_data",
+)
 NUMBERED = ("consent_give", "consent_refuse", "consent_withdraw")
 # What an earlier message, perhaps a proven one, has asked for.
 PENDING = frozenset({"erasure", "emergency"})

@@ -1,50 +1,139 @@
-"""Consent: what a contact agreed to, and the erasing of what may be erased.
+"""Consent: what a contact agreed to, for itself and for a child, and the erasing of what may go.
 
-Source: Personal Information Protection Law, articles 15, 23, 28–29, 47 (separate consent for
-sensitive data and for passing it on; withdrawal; deletion).
+Source: Personal Information Protection Law, articles 15, 23, 28–29, 31, 47 (separate consent for
+sensitive data and for passing it on; a guardian's for a child under 14; withdrawal; deletion).
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import cases, risk_cases, rule_changes
+from bot.services import audit, bindings, cases, links, risk_cases, rule_changes
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
+CHAT, PAGE = "chat", "page"
 # Built once: it runs for every message.
 _IN_FORCE = select(Consent.kind).where(
-    Consent.contact_id == bindparam("contact"), Consent.withdrawn_at.is_(None)
+    Consent.contact_id == bindparam("contact"),
+    Consent.withdrawn_at.is_(None),
+    Consent.child_id.is_(None),
 )
 
 
 async def give(
-    session: AsyncSession, contact_id: int, kinds: tuple[str, ...], *, now: datetime
+    session: AsyncSession,
+    contact_id: int,
+    kinds: tuple[str, ...],
+    *,
+    now: datetime,
+    way: str = CHAT,
+    child_id: int | None = None,
+    version: int = VERSION,
 ) -> None:
-    """Record separate consents; one that stands already is left as it is."""
-    standing = await in_force(session, contact_id)
+    """Record separate consents; one that stands already is left as it is.
+
+    Args:
+        way: where it was given, `chat` or `page`.
+        child_id: given by a guardian for this child; None for what the contact says of itself.
+        version: of the words that were agreed to.
+    """
+    standing = {row.kind for row in await standing_rows(session, contact_id, child_id)}
     for kind in kinds:
-        if kind not in standing:
-            session.add(Consent(contact_id=contact_id, kind=kind, version=VERSION, given_at=now))
+        if kind in standing:
+            continue
+        session.add(
+            Consent(
+                contact_id=contact_id,
+                kind=kind,
+                version=version,
+                given_at=now,
+                way=way,
+                child_id=child_id,
+            )
+        )
+        await _log(session, "consent.given", contact_id, kind, child_id, now)
 
 
 async def withdraw(
-    session: AsyncSession, contact_id: int, *, now: datetime, kind: str | None = None
-) -> None:
-    """Withdraw one consent of a contact, or every one."""
+    session: AsyncSession,
+    contact_id: int,
+    *,
+    now: datetime,
+    kind: str | None = None,
+    child_id: int | None = None,
+    everybody: bool = False,
+) -> int:
+    """Withdraw one consent of a contact, or every one; return how many stood.
+
+    Args:
+        child_id: the consents for this child; None: those the contact gave for itself.
+        everybody: its own and those for every child.
+    """
     query = update(Consent).where(Consent.contact_id == contact_id, Consent.withdrawn_at.is_(None))
+    if not everybody:
+        query = query.where(Consent.child_id == child_id)
     if kind is not None:
         query = query.where(Consent.kind == kind)
-    await session.execute(query.values(withdrawn_at=now))
+    ended = await session.execute(
+        query.values(withdrawn_at=now).returning(Consent.kind, Consent.child_id)
+    )
+    rows = ended.all()
+    for gone, child in rows:
+        await _log(session, "consent.withdrawn", contact_id, gone, child, now)
+    return len(rows)
 
 
 async def in_force(session: AsyncSession, contact_id: int) -> set[str]:
-    """Return the kinds of consent that stand."""
+    """Return the kinds of consent that a contact gave for itself and that stand."""
     return set(await session.scalars(_IN_FORCE, {"contact": contact_id}))
+
+
+async def standing_rows(
+    session: AsyncSession, contact_id: int, child_id: int | None
+) -> Sequence[Consent]:
+    """Return the consents that stand: a contact's own, or those it gave for a child."""
+    query = select(Consent).where(
+        Consent.contact_id == contact_id,
+        Consent.child_id == child_id,
+        Consent.withdrawn_at.is_(None),
+    )
+    return (await session.scalars(query)).all()
+
+
+async def counts(session: AsyncSession, place_ids: Collection[int]) -> Mapping[str, int]:
+    """Return how many contacts of places stand by each kind, for the pages of the staff."""
+    query = (
+        select(Consent.kind, func.count(func.distinct(Consent.contact_id)))
+        .join(Contact, Contact.id == Consent.contact_id)
+        .where(Consent.withdrawn_at.is_(None), Contact.place_id.in_(place_ids))
+        .group_by(Consent.kind)
+    )
+    return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def _log(
+    session: AsyncSession,
+    action: str,
+    contact_id: int,
+    kind: str,
+    child_id: int | None,
+    now: datetime,
+) -> None:
+    await audit.record(
+        session,
+        staff_id=None,
+        action=action,
+        object_kind="contact",
+        object_id=contact_id,
+        now=now,
+        data={"kind": kind, "child": child_id},
+    )
 
 
 async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
@@ -52,11 +141,13 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
 
     Kept are messages of level 2 and above with their assessments and what was said with them: an
     open case may not lose its ground, and reports have a legal period. While such a case is open,
-    the class and the emergency contact stay too, for they lead help to the right door. Consents
-    stay, withdrawn: the law asks for proof of them. Counts, states and the platform's id stay.
-    Copies among the rules' test cases go whatever their level: no law asks for them.
+    the class, the binding and the emergency contact stay too, for they lead help to the right door.
+    Consents stay, withdrawn: the law asks for proof of them. Counts, states and the platform's id
+    stay. Copies among the rules' test cases go whatever their level: no law asks for them.
     """
-    await withdraw(session, contact_id, now=now)
+    await withdraw(session, contact_id, now=now, everybody=True)
+    await bindings.forget_claims(session, contact_id)
+    await links.revoke(session, contact_id, now=now)
     case = await cases.open_case(session, contact_id)
     in_danger = case is not None and case.level in ESCALATED
     plain = select(Message.id).where(
@@ -86,6 +177,8 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     gone = ["name", "who", "pending", "pending_until", "greeted_at"]
     if not in_danger:
         gone += ["place_id", "emergency_contact"]
+        contact = await session.get_one(Contact, contact_id)
+        await bindings.leave(session, contact, now=now, reason="erased")
     await session.execute(
         update(Contact).where(Contact.id == contact_id).values(dict.fromkeys(gone))
     )

@@ -17,6 +17,7 @@ from bot.core.messages import Kind, Outcome, Reply
 from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place
 from bot.services import alerts, cases, contacts, conversations, wording
 from bot.services.container import Services
+from bot.services.remembered import BESIDE
 
 Effect = Callable[[AsyncSession], Awaitable[None]]
 
@@ -129,13 +130,30 @@ class Context:
         return Outcome(handler, (self.say(key, fields=fields),), effects, {"kind": "service"})
 
     def remember(self, pending: dict[str, object] | None, length: timedelta) -> Effect:
-        """Return the effect that keeps what the next message may refer to; None forgets it."""
+        """Return the effect that keeps what the next message may refer to; None forgets it.
+
+        What was begun beside (`remembered.BESIDE`) goes on: a question in between does not end it.
+        """
+        beside = self.sender.pending.get(BESIDE)
+        kept = pending if beside is None else {**(pending or {}), BESIDE: beside}
 
         async def write(session: AsyncSession) -> None:
             await session.execute(
                 update(Contact)
                 .where(Contact.id == self.sender.id)
-                .values(pending=pending, pending_until=self.now + length)
+                .values(pending=kept, pending_until=self.now + length)
+            )
+
+        return write
+
+    def keep_beside(self, begun: dict[str, object] | None) -> Effect:
+        """Return the effect that keeps what goes on beside questions; None ends it."""
+        rest = {key: value for key, value in self.sender.pending.items() if key != BESIDE}
+        pending = rest if begun is None else {**rest, BESIDE: begun}
+
+        async def write(session: AsyncSession) -> None:
+            await session.execute(
+                update(Contact).where(Contact.id == self.sender.id).values(pending=pending or None)
             )
 
         return write

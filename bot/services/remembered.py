@@ -5,6 +5,8 @@ from datetime import timedelta
 
 CHOICES_VALID = timedelta(minutes=10)
 ANSWER_VALID = timedelta(hours=24)
+# The key under which a conversation of several steps is kept, with an end of its own.
+BESIDE = "beside"
 EMERGENCY_ASKED = {"kind": "emergency"}
 EMERGENCY_VALID = timedelta(minutes=30)
 
