@@ -2,6 +2,21 @@
 
 from collections.abc import Mapping
 
-from bot.web.access import Access
+from bot.web.access import Access, for_action
 
-TEACHER: Mapping[tuple[str, str], Access] = {}
+NOTICE = "/teacher/notices/{notice_id:int}"
+
+TEACHER: Mapping[tuple[str, str], Access] = {
+    ("GET", "/teacher"): for_action("notice.read"),
+    ("GET", "/teacher/notices"): for_action("notice.read"),
+    ("POST", "/teacher/notices"): for_action("notice.write", form_bytes=2 * 1024 * 1024),
+    ("GET", "/teacher/notices/new"): for_action("notice.write"),
+    ("GET", NOTICE): for_action("notice.read"),
+    ("GET", f"{NOTICE}/live"): for_action("notice.read", by_itself=True),
+    ("POST", f"{NOTICE}/send"): for_action("notice.write"),
+    ("POST", f"{NOTICE}/discard"): for_action("notice.write"),
+    ("POST", f"{NOTICE}/remind"): for_action("notice.write"),
+    ("POST", f"{NOTICE}/withdraw"): for_action("notice.write"),
+    ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): for_action("notice.write"),
+    ("GET", f"{NOTICE}/phones"): for_action("people.phone"),
+}

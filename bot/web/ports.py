@@ -5,8 +5,10 @@ from typing import Protocol
 
 from bot.core.bell import Bell
 from bot.core.clock import Clock
+from bot.core.phrases import PhraseBook
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
+from bot.services.alerts import AlertPolicy
 from bot.services.live import LiveEvents
 from bot.services.quota import Budget
 from knowledge.entry import Entry
@@ -125,6 +127,12 @@ class PageServices(Protocol):
     def second_factor_required(self) -> bool: ...
     @property
     def templates(self) -> Collection[str]: ...
+    @property
+    def phrases(self) -> PhraseBook: ...
+    @property
+    def public_url(self) -> str: ...
+    @property
+    def policy(self) -> AlertPolicy | None: ...
     @property
     def screen(self) -> Screening: ...
     @property

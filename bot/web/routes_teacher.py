@@ -1,5 +1,20 @@
 """The pages of notices, courses, bindings; put together in `bot.web.routes`."""
 
+from bot.web import notice_states, notices, teacher
+from bot.web.access_teacher import NOTICE
 from bot.web.guard import Page
 
-PAGES: dict[tuple[str, str], Page] = {}
+PAGES: dict[tuple[str, str], Page] = {
+    ("GET", "/teacher"): teacher.start,
+    ("GET", "/teacher/notices"): notices.list_page,
+    ("POST", "/teacher/notices"): notices.save,
+    ("GET", "/teacher/notices/new"): notices.new_page,
+    ("GET", NOTICE): notice_states.page,
+    ("GET", f"{NOTICE}/live"): notice_states.live,
+    ("POST", f"{NOTICE}/send"): notices.send,
+    ("POST", f"{NOTICE}/discard"): notices.discard,
+    ("POST", f"{NOTICE}/remind"): notice_states.remind,
+    ("POST", f"{NOTICE}/withdraw"): notice_states.withdraw,
+    ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): notice_states.confirmed_by_phone,
+    ("GET", f"{NOTICE}/phones"): notice_states.phones,
+}

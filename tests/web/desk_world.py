@@ -15,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.bell import Bell
 from bot.core.clock import FixedClock
 from bot.core.errors import NotFound
+from bot.core.phrases import PhraseBook, load_phrases
 from bot.db import crypto
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
 from bot.services import live, passwords, places, risk_cases, staff
+from bot.services.alerts import AlertPolicy
 from bot.services.quota import Budget
 from bot.services.risk_cases import Judgement
 from knowledge.entry import Entry
@@ -160,7 +162,11 @@ class FakeServices:
     simulator: FakeSimulator | None
     budgets: tuple[Budget, ...] = ()
     screen: FakeScreen = field(default_factory=FakeScreen)
+    templates: frozenset[str] = frozenset()
+    phrases: PhraseBook = field(default_factory=load_phrases)
+    public_url: str = "https://xinqing.example.cn"
     second_factor_required: bool = False
+    policy: AlertPolicy | None = None
 
 
 @dataclass
