@@ -1,0 +1,148 @@
+"""One object of school A for every parameter that stands in a route's path.
+
+`test_every_route.py` visits each route with these. A route with a parameter that is not here makes
+it fail: add a function that stores such an object at school A (in the class, so that the class's
+teacher reaches it too) and name it in SAMPLES. Everything readable in it carries `MARK`, which
+nobody outside school A may ever be shown. Where an object stands in a form, say so in FORMS.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+from desk_world import World
+from rules_world import add_draft
+from teacher_world import add_family, send, write
+
+from bot.db.models import Alarm, LegalHold, ReadPermit, Staff
+from bot.services import staff
+
+MARK = "只有本校能看到的字"
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How to make what a parameter stands for.
+
+    Args:
+        make: stores one and returns what to write into the path.
+        shared: it belongs to no school, so whoever has the role reaches it.
+    """
+
+    make: Callable[[World], Awaitable[int | str]]
+    shared: bool = False
+
+
+async def _case(world: World) -> int:
+    return await world.add_case(f"sample{next(_numbers)}", place="school_a", text=MARK, fired=MARK)
+
+
+async def _rule_case(world: World) -> int:
+    name = f"sample{next(_numbers)}"
+    await world.add_case(name, place="school_a", text=MARK, fired=MARK)
+    return await world.add_rule_case(name)
+
+
+async def _alarm(world: World) -> int:
+    key = f"rules_invalid:{next(_numbers)}"
+    async with world.services.database.write() as session:
+        row = Alarm(key=key, kind="rules_invalid", count=1, first_at=world.now, last_at=world.now)
+        session.add(row)
+    return row.id
+
+
+async def _colleague(world: World) -> int:
+    async with world.services.database.write() as session:
+        person = Staff(
+            login=f"sample{next(_numbers)}",
+            name=MARK,
+            password_hash="unused",
+            must_change_password=False,
+            created_at=world.now,
+        )
+        session.add(person)
+        await session.flush()
+        place_id = world.places["class_a"].id
+        await staff.grant(session, staff_id=person.id, place_id=place_id, role="teacher")
+    return person.id
+
+
+async def _permit(world: World) -> int:
+    """Somebody else's question about a case of school A."""
+    case_id = await _case(world)
+    async with world.services.database.write() as session:
+        row = ReadPermit(
+            staff_id=world.staff["second_counselor"].id,
+            kind="case",
+            object_id=case_id,
+            reason=MARK,
+            state="asked",
+            asked_at=world.now,
+        )
+        session.add(row)
+    return row.id
+
+
+async def _child(world: World) -> int:
+    return await add_family(world, f"孩子{next(_numbers)}", parent="家长")
+
+
+async def _notice(world: World) -> int:
+    number = next(_numbers)
+    notice_id = await write(world, title=MARK, key=f"sample{number}")
+    await send(world, notice_id)
+    return notice_id
+
+
+async def _hold(world: World) -> int:
+    """A hold that somebody set and nobody has agreed to yet."""
+    case_id = await _case(world)
+    async with world.services.database.write() as session:
+        row = LegalHold(
+            kind="case",
+            object_id=case_id,
+            reason=MARK,
+            staff_id=world.staff["district"].id,
+            created_at=world.now,
+        )
+        session.add(row)
+    return row.id
+
+
+def _word(word: str) -> Callable[[World], Awaitable[str]]:
+    async def make(world: World) -> str:
+        return word
+
+    return make
+
+
+SAMPLES: Mapping[str, Sample] = {
+    "case_id": Sample(_case),
+    "rule_case_id": Sample(_rule_case),
+    "staff_id": Sample(_colleague),
+    "permit_id": Sample(_permit),
+    "hold_id": Sample(_hold),
+    "notice_id": Sample(_notice),
+    "child_id": Sample(_child),
+    # Rules judge every school's messages; alarms are about the service itself.
+    "rules_id": Sample(add_draft, shared=True),
+    "name": Sample(_word("parent.toml"), shared=True),
+    "alarm_id": Sample(_alarm, shared=True),
+    "entry_id": Sample(_word("T06-01"), shared=True),
+}
+
+# What a form carries where the object stands in it and not in the path; `{…}` as in a path.
+FORMS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("POST", "/permits"): {"kind": "case", "object": "{case_id}", "reason": "家长来校说明情况"},
+    ("POST", "/permits/now"): {"kind": "case", "object": "{case_id}", "reason": "家长来校说明情况"},
+}
+
+_NOT_THEIRS = "it is another person's permit"
+# Whoever has the role for a page and still does not reach this sample, and why.
+OUT_OF_REACH: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("GET", "/permits/{permit_id:int}/record"): dict.fromkeys(
+        ("counselor", "lead", "district", "admin"), _NOT_THEIRS
+    ),
+    ("POST", "/permits/{permit_id:int}/end"): dict.fromkeys(("counselor", "admin"), _NOT_THEIRS),
+}
