@@ -86,24 +86,43 @@ async def create_staff(
     Raises:
         InputInvalid: the login is taken or is not a plain short name.
     """
+    password = passwords.one_time_password()
+    hashed = await passwords.hash_password(password)
+    person = await add(session, login=login, name=name, password_hash=hashed, now=now, phone=phone)
+    return person, password
+
+
+async def add(
+    session: AsyncSession,
+    *,
+    login: str,
+    name: str,
+    password_hash: str,
+    now: datetime,
+    phone: str | None = None,
+) -> Staff:
+    """Add a member of staff whose one-time password has been hashed already.
+
+    Raises:
+        InputInvalid: the login is taken or is not a plain short name.
+    """
     wanted = login.strip().lower()
     if not wanted or len(wanted) > 64 or not wanted.replace(".", "").replace("-", "").isalnum():
         raise InputInvalid("login: letters, digits, dot and dash, at most 64", field="login")
     if await session.scalar(select(Staff.id).where(Staff.login == wanted)) is not None:
         raise InputInvalid("login is taken", field="login")
-    password = passwords.one_time_password()
     person = Staff(
         login=wanted,
         name=name,
         phone=phone,
-        password_hash=await passwords.hash_password(password),
+        password_hash=password_hash,
         must_change_password=True,
         active=True,
         created_at=now,
     )
     session.add(person)
     await session.flush()
-    return person, password
+    return person
 
 
 async def reset_password(session: AsyncSession, *, login: str) -> str:

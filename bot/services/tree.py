@@ -33,6 +33,15 @@ PARENTS: Mapping[str, frozenset[str]] = {
     "department": frozenset({"district", "school"}),
 }
 _SCANNED = ("school", "class")
+_DONE: Mapping[str, str] = {
+    tree_log.CREATE: "created",
+    tree_log.RENAME: "renamed",
+    tree_log.MOVE: "moved",
+    tree_log.MERGE: "merged",
+    tree_log.CLOSE: "closed",
+    tree_log.MOVE_UP: "moved_up",
+    "undo": "undone",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +376,7 @@ async def note(
     await audit.record(
         session,
         staff_id=by.id,
-        action=f"place_{kind}",
+        action=f"place.{_DONE[kind]}",
         object_kind="place",
         object_id=place.id,
         now=now,

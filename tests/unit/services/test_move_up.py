@@ -85,7 +85,7 @@ async def test_the_school_goes_up_and_the_last_grade_leaves(world: TreeWorld) ->
         assert await places.of_scene(session, "scene-2") is None
         assert await places.of_scene(session, "scene-1") is not None
         entry = (await session.scalars(select(AuditEntry))).one()
-    assert (entry.action, entry.data["up"], entry.data["children"]) == ("place_move_up", 2, 1)
+    assert (entry.action, entry.data["up"], entry.data["children"]) == ("place.moved_up", 2, 1)
 
 
 async def test_a_class_in_a_grade_goes_with_it(world: TreeWorld) -> None:

@@ -114,7 +114,7 @@ async def test_a_grade_with_a_class_and_what_stands_beside(world: TreeWorld) -> 
         actions = list(await session.scalars(select(AuditEntry.action)))
     assert [node.depth for node in shown if node.place.id == world.ids["班家委会"]] == [4]
     assert {node.place.name: node.children for node in shown}["晴川区"] == 5
-    assert actions.count("place_create") == 4
+    assert actions.count("place.created") == 4
 
 
 async def test_a_form_that_is_sent_twice_makes_one_place(world: TreeWorld) -> None:
