@@ -22,6 +22,15 @@ FLOOR := --recall 0.72 --alarms 0.18
 # One made again, from the committed part alone and on any processor, may be a little worse.
 TRAINED_FLOOR := --recall 0.60 --alarms 0.25
 
+# The whole of the tests: two at a time, file by file; then, one by one, those that start processes or
+# a browser themselves and would wait for each other.
+PYTEST := $(BIN)/python -m pytest -q $(NO_SKIPS)
+ifeq ($(ARGS),)
+TESTS := $(PYTEST) -n 2 --dist loadfile -m "not slow and not browser" && $(PYTEST) -m "slow or browser"
+else
+TESTS := $(PYTEST) $(ARGS)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run setup dev test test-postgresql check eval-risk risk-model fmt bench docs clean \
 	reset-demo
@@ -39,10 +48,10 @@ setup: $(VENV)/.installed-run ## install and set up, without starting
 dev: $(VENV)/.installed-dev ## install what development needs
 
 test: $(VENV)/.installed-dev ## run the tests; some of them: make test ARGS=tests/unit
-	@$(BIN)/python -m pytest -q $(NO_SKIPS) $(ARGS)
+	@$(TESTS)
 
 test-postgresql: $(VENV)/.installed-dev ## what touches a database again, on XINQING_TEST_POSTGRESQL_URL
-	@XINQING_TEST_ENGINE=postgresql $(BIN)/python -m pytest -q $(NO_SKIPS) $(ARGS)
+	@export XINQING_TEST_ENGINE=postgresql; $(TESTS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generated pages
 	@$(BIN)/ruff format --check .
