@@ -60,6 +60,7 @@ check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generate
 	@$(BIN)/lint-imports
 	@$(BIN)/xinqing handbook check
 	@$(BIN)/python scripts/settings_page.py --check
+	@$(BIN)/python scripts/rights_page.py --check
 
 eval-risk: $(VENV)/.installed-dev ## the risk screen on texts it never learned from, group by group
 	@$(BIN)/xinqing eval risk --examples $(HELD_OUT) $(FLOOR)
@@ -75,6 +76,7 @@ fmt: $(VENV)/.installed-dev ## format and mend what can be mended by itself
 
 docs: $(VENV)/.installed-dev ## write the generated pages again
 	@$(BIN)/python scripts/settings_page.py
+	@$(BIN)/python scripts/rights_page.py
 
 bench: $(VENV)/.installed-dev ## measure callbacks, as docs/benchmarks.md shows them
 	@$(BIN)/xinqing bench callbacks $(ARGS)

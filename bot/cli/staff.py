@@ -11,7 +11,7 @@ from bot.config import load_settings
 from bot.core.clock import SystemClock
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
-from bot.services import staff
+from bot.services import second_factor, staff
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
@@ -36,6 +36,22 @@ def reset_password(login: str) -> None:
     """Give somebody a new one-time password and sign out all their browsers."""
     password = _run(lambda session: staff.reset_password(session, login=login))
     typer.echo(f"{login} 的一次性密码：{password}")
+
+
+@app.command("reset-second-factor")
+def reset_second_factor(
+    login: str,
+    reason: Annotated[str, typer.Option(help=", ".join(second_factor.RESET_REASONS))],
+) -> None:
+    """Take somebody's second factor away and sign out all their browsers."""
+
+    async def action(session: AsyncSession) -> None:
+        person = await staff.by_login(session, login)
+        now = SystemClock().now()
+        await second_factor.reset_unasked(session, person, reason=reason, by=None, now=now)
+
+    _run(action)
+    typer.echo(f"{login} 的第二道验证已重设")
 
 
 @app.command("deactivate")

@@ -125,8 +125,8 @@ async def add(
     return person
 
 
-async def reset_password(session: AsyncSession, *, login: str) -> str:
-    """Give a member of staff a new one-time password and end all their browsers.
+async def by_login(session: AsyncSession, login: str) -> Staff:
+    """Return the member of staff of a login.
 
     Raises:
         NotFound: no such login.
@@ -134,6 +134,16 @@ async def reset_password(session: AsyncSession, *, login: str) -> str:
     person = await session.scalar(select(Staff).where(Staff.login == login.strip().lower()))
     if person is None:
         raise NotFound("no such login")
+    return person
+
+
+async def reset_password(session: AsyncSession, *, login: str) -> str:
+    """Give a member of staff a new one-time password and end all their browsers.
+
+    Raises:
+        NotFound: no such login.
+    """
+    person = await by_login(session, login)
     password = passwords.one_time_password()
     person.password_hash = await passwords.hash_password(password)
     person.must_change_password = True
@@ -147,9 +157,7 @@ async def deactivate(session: AsyncSession, *, login: str) -> None:
     Raises:
         NotFound: no such login.
     """
-    person = await session.scalar(select(Staff).where(Staff.login == login.strip().lower()))
-    if person is None:
-        raise NotFound("no such login")
+    person = await by_login(session, login)
     person.active = False
     await session.execute(delete(Login).where(Login.staff_id == person.id))
 

@@ -16,7 +16,7 @@ from bot.core.phrases import load_alerts, load_phrases
 from bot.db.crypto import new_key
 from bot.jobs.registry import JobRegistry
 from knowledge.loader import load_handbook
-from scripts import settings_page
+from scripts import rights_page, settings_page
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
@@ -24,6 +24,11 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 def test_settings_page_is_current() -> None:
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert page == settings_page.page(), "run: make docs"
+
+
+def test_rights_page_is_current() -> None:
+    page = (ROOT / "docs" / "rights.md").read_text(encoding="utf-8")
+    assert page == rights_page.page(), "run: make docs"
 
 
 def test_every_setting_is_on_the_page_and_explained() -> None:
