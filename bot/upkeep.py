@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.db import tenant_keys
 from bot.db.notices import Topic
 from bot.jobs.retention import schedule_forgetting
 from bot.jobs.table import ensure_lane, ensure_schedule
@@ -130,6 +131,8 @@ async def follow_published(house: House) -> None:
 
 async def look_for_published(house: House) -> None:
     """Look once; what is wrong is told of once, and what was there before stays in force."""
+    async with house.services.database.read() as session:
+        await tenant_keys.load(session, house.services.clock.now())
     await _look_for_lines(house)
     await house.rules_in_force.follow(house.services.policy)
 

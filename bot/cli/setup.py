@@ -9,16 +9,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from bot.config import DEFAULT_DATA_DIR, load_settings, make_folder
 from bot.core.clock import SystemClock
 from bot.core.errors import ConfigInvalid
-from bot.db import crypto
+from bot.db import crypto, tenant_keys
 from bot.db.engine import Database, make_engine
 from bot.db.opening import open_database
-from bot.db.rotate import rotate
-from bot.services import demo, hotlines
+from bot.db.rotate import rotate, stale
+from bot.services import audit, demo, hotlines
 
 ACCOUNT, ROBOT_NAME = "demo", "心晴"
 ALPHABET = string.ascii_letters + string.digits
@@ -119,22 +120,59 @@ def _print_logins(console: Console, logins: list[demo.NewLogin]) -> None:
     console.print(table)
 
 
-def rotate_keys() -> None:
-    """Encrypt every stored field with the first key of the ring; the service may go on running.
+def rotate_keys(
+    district: Annotated[
+        int, typer.Option(help="id of a district: make a new key of its own and use that")
+    ] = 0,
+) -> None:
+    """Put every stored field under the key it belongs to; the service may go on running.
 
-    Put the new key first in XINQING_SECRET_KEYS, restart, run this, then take the old key out.
+    The ring's key: put the new one first in XINQING_SECRET_KEYS, restart, run this, then take the
+    old one out. A district's own key: name the district. Broken off, it is run again.
     """
     settings = load_settings()
     crypto.install(crypto.KeyRing.parse(settings.secret_keys.get_secret_value()))
-    changed = asyncio.run(_rotate(settings.url))
-    typer.echo(f"已用新密钥重新加密 {changed} 个字段")
+    changed, left = asyncio.run(_rotate(settings.url, district))
+    typer.echo(f"已用新密钥重新加密 {changed} 个字段，还在旧密钥下的 {left} 个")
+    if left:
+        raise typer.Exit(1)
 
 
-async def _rotate(url: str) -> int:
-    database = Database(make_engine(url))
+async def _rotate(url: str, district: int) -> tuple[int, int]:
+    database, clock = Database(make_engine(url)), SystemClock()
     try:
-        return await rotate(database)
+        async with database.read() as session:
+            await tenant_keys.load(session, clock.now())
+        if district:
+            await _new_key(database, district)
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("重新加密", total=None)
+            changed = await rotate(
+                database, lambda done, total: bar.update(task, completed=done, total=total)
+            )
+        return changed, await stale(database)
     except crypto.Undecipherable as error:
         raise ConfigInvalid(f"XINQING_SECRET_KEYS: {error}") from None
     finally:
         await database.close()
+
+
+async def _new_key(database: Database, district: int) -> None:
+    """Make a district's key, tell of it, and wait until every process has it."""
+    clock = SystemClock()
+    async with database.write() as session:
+        key_id = await tenant_keys.make(session, district, clock.now())
+        await audit.record(
+            session,
+            staff_id=None,
+            action="key.made",
+            object_kind="place",
+            object_id=district,
+            now=clock.now(),
+            data={"key": key_id},
+        )
+    seconds = tenant_keys.WRITES_AFTER.total_seconds()
+    typer.echo(f"新密钥 {key_id} 已建，等 {seconds:.0f} 秒让各进程都拿到", err=True)
+    await asyncio.sleep(seconds)
+    async with database.read() as session:
+        await tenant_keys.load(session, clock.now())

@@ -9,8 +9,10 @@ import asyncio
 from sqlalchemy import Text, select, text, type_coerce
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from bot.core.clock import SystemClock
 from bot.core.errors import ConfigInvalid
-from bot.db.crypto import Undecipherable, installed
+from bot.db import field_keys, tenant_keys
+from bot.db.crypto import Undecipherable
 from bot.db.engine import Database
 from bot.db.migrate import migrate
 from bot.db.models import Message, PlatformToken, Staff
@@ -52,9 +54,15 @@ async def reachable(database: Database) -> bool:
 
 
 async def unreadable_column(database: Database) -> str | None:
-    """Return the first `table.column` whose newest value no key of the ring can read."""
-    ring = installed()
+    """Return the first `table.column` whose newest value no key can read.
+
+    The districts' own keys are opened first.
+    """
     async with database.read() as session:
+        try:
+            await tenant_keys.load(session, SystemClock().now())
+        except Undecipherable:
+            return "tenant_key.sealed"
         for probe in PROBES:
             column = probe.property.columns[0]
             (key,) = column.table.primary_key.columns
@@ -67,7 +75,7 @@ async def unreadable_column(database: Database) -> str | None:
             purpose = f"{column.table.name}.{column.name}"
             try:
                 if stored is not None:
-                    ring.decrypt(stored, purpose=purpose)
+                    field_keys.decrypt(stored, purpose=purpose)
             except Undecipherable:
                 return purpose
     return None

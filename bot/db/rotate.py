@@ -1,57 +1,191 @@
-"""Key rotation: encrypt stored fields again with the newest key, in small batches while running.
+"""Key rotation: put stored fields under the key they belong to, in small batches while running.
 
-Called by `xinqing rotate-keys`. Rows written meanwhile carry the new key already.
+Called by `xinqing rotate-keys`. Rows written meanwhile carry the right key already; a field that
+somebody changes between our reading and our writing keeps what they wrote and is met again in the
+next pass. What is done stays done, so that a rotation that broke off is simply run again.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Column, Table, select, type_coerce, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    ScalarSelect,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.types import Text
 
+from bot.db import field_keys
 from bot.db.base import Base
 from bot.db.crypto import installed
 from bot.db.engine import Database
 from bot.db.types import EncryptedJson, EncryptedText
 
 BATCH = 500
+# So that another process gets the only write lock of SQLite in between.
+PAUSE_SECONDS = 0.005
+Progress = Callable[[int, int], object]
+# How a row of each table leads to its place; a table that is not here belongs to no district.
+_PLACE_BY: dict[str, tuple[str, ...]] = {
+    "contact": ("place_id",),
+    "message": ("contact_id", "place_id"),
+    "assessment": ("contact_id", "place_id"),
+    "delivery": ("contact_id", "place_id"),
+    "gap_ticket": ("message_id", "contact_id", "place_id"),
+    "risk_case": ("place_id",),
+    "rule_case": ("place_id",),
+    "child": ("place_id",),
+    "binding": ("place_id",),
+    "notice": ("place_id",),
+    "import_batch": ("place_id",),
+    "import_row": ("batch_id", "place_id"),
+    "data_request": ("contact_id", "place_id"),
+}
 
 
-async def rotate(database: Database) -> int:
-    """Encrypt every field that is not under the current key and return how many there were.
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """An encrypted column with the purpose that is bound into its values."""
+
+    table: Table
+    column: "Column[Any]"
+    purpose: str
+
+    @property
+    def raw(self) -> ColumnElement[str]:
+        return type_coerce(self.column, Text)
+
+    @property
+    def key(self) -> "Column[Any]":
+        return next(iter(self.table.primary_key.columns))
+
+    def place(self) -> ScalarSelect[Any] | ColumnElement[Any] | None:
+        """Return the place of a row, as something to select."""
+        if self.purpose in field_keys.SHARED or self.table.name not in _PLACE_BY:
+            return None
+        return _follow(self.table, _PLACE_BY[self.table.name])
+
+    def stale(self) -> ColumnElement[bool]:
+        """Match what lies under a key it should no longer lie under."""
+        keys, main = field_keys.in_use(), f"{installed().current_id}.%"
+        place = self.place()
+        if place is None or not keys.current:
+            return and_(self.column.is_not(None), self.raw.not_like(main))
+        current = [self.raw.like(f"{key_id}.%") for key_id in keys.current.values()]
+        theirs = [one for one, home in keys.district_of.items() if home in keys.current]
+        moves = and_(self.raw.like(main), place.in_(theirs))
+        old = ~or_(self.raw.like(main), *current)
+        return and_(self.column.is_not(None), or_(old, moves))
+
+
+def _follow(table: Table, way: tuple[str, ...]) -> ScalarSelect[Any] | ColumnElement[Any]:
+    """Return the last column of a way of foreign keys, as seen from a row of the table."""
+    column = table.c[way[0]]
+    if len(way) == 1:
+        return column
+    target = next(iter(column.foreign_keys)).column.table.alias()
+    inner = _after(target, way[1:]).where(target.c.id == column)
+    return inner.scalar_subquery()
+
+
+def _after(table: FromClause, way: tuple[str, ...]) -> Select[Any]:
+    if len(way) == 1:
+        return select(table.c[way[0]])
+    column = table.c[way[0]]
+    target = next(iter(column.foreign_keys)).column.table.alias()
+    return select(_after(target, way[1:]).where(target.c.id == column).scalar_subquery())
+
+
+async def rotate(database: Database, progress: Progress | None = None) -> int:
+    """Encrypt every field that is not under the key it belongs to; return how many there were.
+
+    Args:
+        progress: is told how many are done, and how many there were at the beginning.
 
     Raises:
-        Undecipherable: a field can't be read with any key of the ring; nothing of its batch is
-            changed.
+        Undecipherable: a field can't be read with any key; nothing of its batch is changed.
     """
-    return sum([await _column(database, *place) for place in _encrypted()])
+    fields = list(_encrypted())
+    total = await stale(database) if progress is not None else 0
+    done = 0
+    for one in fields:
+        async for changed in _batches(database, one):
+            done += changed
+            if progress is not None:
+                progress(done, max(total, done))
+            await asyncio.sleep(PAUSE_SECONDS)
+    return done
 
 
-def _encrypted() -> Iterator[tuple[Table, "Column[str]", str]]:
-    """Yield every encrypted column with the purpose that is bound into its values."""
+async def stale(database: Database) -> int:
+    """Return how many fields are under a key they should no longer be under."""
+    found = 0
+    async with database.read() as session:
+        for one in _encrypted():
+            query = select(func.count()).select_from(one.table).where(one.stale())
+            found += await session.scalar(query) or 0
+    return found
+
+
+def _encrypted() -> Iterator[_Field]:
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if isinstance(column.type, EncryptedText | EncryptedJson):
-                yield table, column, column.type.purpose
+                yield _Field(table, column, column.type.purpose)
+    sealed = Base.metadata.tables["tenant_key"]
+    yield _Field(sealed, sealed.c.sealed, "tenant_key.sealed")
 
 
-async def _column(database: Database, table: Table, column: "Column[str]", purpose: str) -> int:
-    ring = installed()
-    key = next(iter(table.primary_key.columns))
-    raw = type_coerce(column, Text)
-    changed = 0
+async def _batches(database: Database, one: _Field) -> AsyncIterator[int]:
+    """Yield how many fields each batch changed, until a pass from end to end finds none."""
+    last: Any = None
     while True:
-        async with database.write() as session:
-            rows = await session.execute(
-                select(key, raw)
-                .where(column.is_not(None), raw.not_like(f"{ring.current_id}.%"))
-                .limit(BATCH)
-            )
-            batch = rows.all()
-            for row_id, stored in batch:
-                fresh = ring.encrypt(ring.decrypt(stored, purpose=purpose), purpose=purpose)
-                await session.execute(
-                    update(table).where(key == row_id).values({column: type_coerce(fresh, Text)})
-                )
-        if not batch:
-            return changed
-        changed += len(batch)
+        rows = await _batch(database, one, last)
+        if rows:
+            last = rows[-1]
+            yield len(rows)
+        elif last is None:
+            return
+        else:
+            last = None
+
+
+async def _batch(database: Database, one: _Field, last: Any) -> list[Any]:
+    """Encrypt the next fields anew and return the keys of their rows."""
+    place = one.place()
+    query = select(one.key, one.raw, *([] if place is None else [place])).where(one.stale())
+    if last is not None:
+        query = query.where(one.key > last)
+    async with database.write() as session:
+        rows = (await session.execute(query.order_by(one.key).limit(BATCH))).all()
+        if not rows:
+            return []
+        fresh = [
+            {"row": row[0], "before": row[1], "after": _again(one, row[1], row[2:])} for row in rows
+        ]
+        statement = (
+            update(one.table)
+            .where(one.key == bindparam("row"), one.raw == bindparam("before", type_=Text))
+            .values({one.column: bindparam("after", type_=Text)})
+        )
+        connection = await session.connection()
+        await connection.execute(statement, fresh)
+        return [row[0] for row in rows]
+
+
+def _again(one: _Field, stored: str, place: Any) -> str:
+    key_id = field_keys.in_use().writing(place[0]) if place else None
+    text = field_keys.decrypt(stored, purpose=one.purpose)
+    return field_keys.encrypt_under(key_id, text, purpose=one.purpose)

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-from bot.db.crypto import installed
+from bot.db import field_keys
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -52,11 +52,11 @@ class EncryptedText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Encrypt on the way in."""
-        return None if value is None else installed().encrypt(value, purpose=self.purpose)
+        return None if value is None else field_keys.encrypt(value, purpose=self.purpose)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Decrypt on the way out."""
-        return None if value is None else installed().decrypt(value, purpose=self.purpose)
+        return None if value is None else field_keys.decrypt(value, purpose=self.purpose)
 
 
 class EncryptedJson(TypeDecorator[Any]):
@@ -73,10 +73,10 @@ class EncryptedJson(TypeDecorator[Any]):
         """Encrypt on the way in."""
         if value is None:
             return None
-        return installed().encrypt(json.dumps(value, ensure_ascii=False), purpose=self.purpose)
+        return field_keys.encrypt(json.dumps(value, ensure_ascii=False), purpose=self.purpose)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Decrypt on the way out."""
         if value is None:
             return None
-        return json.loads(installed().decrypt(value, purpose=self.purpose))
+        return json.loads(field_keys.decrypt(value, purpose=self.purpose))

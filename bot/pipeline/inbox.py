@@ -22,6 +22,7 @@ from bot.core.clock import Clock
 from bot.core.levels import ESCALATED
 from bot.core.messages import IncomingMessage, Kind, Receipt
 from bot.core.privacy import clean
+from bot.db import field_keys
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message
 from bot.db.models.case import CLOSED
@@ -140,6 +141,14 @@ class Inbox:
             session, incoming, now, home=self.homes.get((incoming.channel, incoming.account), "")
         )
         await session.flush()
+        with field_keys.of_place(contact.place_id):
+            receipt = await self._take_in(session, contact, incoming, now)
+            await session.flush()
+        return receipt
+
+    async def _take_in(
+        self, session: AsyncSession, contact: Contact, incoming: IncomingMessage, now: datetime
+    ) -> Receipt:
         text = clean(incoming.text)
         memory = await self._remember(session, contact.id, now)
         screened = self._judge(contact, text, memory)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict
 from bot.core.messages import Outcome, Reply
+from bot.db import field_keys
 from bot.db.failures import kind_of
 from bot.db.models import Contact, Message
 from bot.pipeline.slot import PassiveSlot
@@ -156,29 +157,44 @@ class Router:
     ) -> Routed:
         async with self._services.database.write() as session:
             contact = await self._claim(session, message.id, outcome.handler)
-            for effect in outcome.effects:
-                await effect(session)
-            first: int | None = None
-            for number, reply in enumerate(outcome.replies):
-                delivery = await deliveries.add(
-                    session,
-                    contact,
-                    reply,
-                    key=f"message:{message.id}:{number}",
-                    now=now,
-                    passive=passive and number == 0,
-                    group=None if reply.private else message.group,
-                    message_id=message.id,
-                    # What is said 1:1 beside words in a group has nothing of its own before it.
-                    delay=timedelta() if reply.private else number * GAP,
-                )
-                first = first if first is not None else delivery.id
+            with field_keys.of_place(contact.place_id):
+                first = await self._write(session, contact, message, outcome, passive, now)
+                await session.flush()
         self._services.bell.ring()
         figures.ROUTED.labels(outcome.handler).inc()
         log.info("routed", message=message.id, handler=outcome.handler, **_codes(outcome))
         if passive and outcome.replies:
             return Routed(outcome.replies[0], first, outcome)
         return Routed(None, None, outcome)
+
+    async def _write(
+        self,
+        session: AsyncSession,
+        contact: Contact,
+        message: StoredMessage,
+        outcome: Outcome,
+        passive: bool,
+        now: datetime,
+    ) -> int | None:
+        """Write what an outcome changes and says; return the first reply's delivery."""
+        for effect in outcome.effects:
+            await effect(session)
+        first: int | None = None
+        for number, reply in enumerate(outcome.replies):
+            delivery = await deliveries.add(
+                session,
+                contact,
+                reply,
+                key=f"message:{message.id}:{number}",
+                now=now,
+                passive=passive and number == 0,
+                group=None if reply.private else message.group,
+                message_id=message.id,
+                # What is said 1:1 beside words in a group has nothing of its own before it.
+                delay=timedelta() if reply.private else number * GAP,
+            )
+            first = first if first is not None else delivery.id
+        return first
 
     async def _claim(self, session: AsyncSession, message_id: int, handler: str) -> Contact:
         # The person's row before the message's, as the inbox does it: in another order the

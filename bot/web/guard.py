@@ -7,18 +7,20 @@ line of `bot.web.table.TABLE`.
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.core.errors import CallbackTooLarge, InputInvalid, NotAllowed, NotSignedIn, XinqingError
-from bot.core.privacy import clean
+from bot.core.errors import NotAllowed, NotSignedIn, XinqingError
+from bot.db import field_keys
 from bot.services import rights, staff
 from bot.services.staff import SignedIn, StaffView
 from bot.web.access import Access
+from bot.web.forms import Form, Upload, read_form
 from bot.web.headers import on_loopback, secure
 from bot.web.ports import PageServices
 from bot.web.render import Renderer
@@ -42,6 +44,7 @@ class Call:
     Args:
         csrf: the token that forms on the page have to send back.
         form: fields of a POST, cleaned.
+        files: what came with them, on a page that takes files.
     """
 
     request: Request
@@ -50,6 +53,7 @@ class Call:
     signed_in: SignedIn | None
     csrf: str
     form: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Upload] = field(default_factory=dict)
 
     @property
     def staff(self) -> StaffView:
@@ -115,10 +119,14 @@ class Guard:
                 return secure(RedirectResponse(first, 303), request)
             await self._touch(signed_in, access)
             csrf = self._csrf(signed_in, access, nonce)
-            form = await _form(request, access.form_bytes) if request.method == "POST" else {}
-            if request.method == "POST" and not self._fits(form, signed_in, access, nonce):
+            form = await read_form(request, access) if request.method == "POST" else Form()
+            if request.method == "POST" and not self._fits(form.fields, signed_in, access, nonce):
                 raise FormExpired("csrf")
-            response = await page(Call(request, self.services, self.pages, signed_in, csrf, form))
+            with _keys_of(signed_in, access):
+                call = Call(
+                    request, self.services, self.pages, signed_in, csrf, form.fields, form.files
+                )
+                response = await page(call)
         except XinqingError as error:
             response = self._refused(request, access, error, signed_in)
         except ClientDisconnect:
@@ -200,20 +208,8 @@ def set_cookie(
     )
 
 
-async def _form(request: Request, most: int) -> dict[str, str]:
-    """Read a form's fields; the last value of a doubled field counts.
-
-    Raises:
-        CallbackTooLarge: longer than this form may be.
-        InputInvalid: not a form.
-    """
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise CallbackTooLarge("form")
-    try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=50, errors="strict")
-    except ValueError:
-        raise InputInvalid("not a form") from None
-    return {name: clean(values[-1]) for name, values in fields.items()}
+def _keys_of(signed_in: SignedIn | None, access: Access) -> AbstractContextManager[None]:
+    """Keep a page of the staff from reading another district's fields by mistake."""
+    if signed_in is None or access.anyone:
+        return nullcontext()
+    return field_keys.of_staff(signed_in.staff.at(*signed_in.staff.roles))
