@@ -11,11 +11,13 @@ from sqlalchemy import Select, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotFound
-from bot.db.models import Contact, Delivery, Guardianship, Notice, NoticeChild
+from bot.db.models import Contact, Delivery, Guardianship, Notice, NoticeChild, Place, Staff
 from bot.db.models.delivery import CONFIRMED, WITHDRAWN
 from bot.db.models.notice import EXPANDING, SENT
+from bot.db.models.notice import WITHDRAWN as NOTICE_WITHDRAWN
 from bot.services.live import publish
 from bot.services.notice_rows import CORRECTION, source
+from bot.services.notice_words import Sender
 
 CHAT, PAGE, PHONE = "chat", "page", "phone"
 # A 收到 long afterwards is about something else.
@@ -43,6 +45,23 @@ class Confirmed:
     children: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A notice as one guardian sees it on its page.
+
+    Args:
+        asks: it asks for a confirmation; `waiting` while one of their children has none.
+    """
+
+    title: str
+    body: str
+    sender: str
+    at: datetime
+    asks: bool
+    waiting: bool
+    withdrawn: bool
+
+
 async def waiting(session: AsyncSession, contact_id: int, now: datetime) -> list[OpenNotice]:
     """Return the notices that wait for a contact's confirmation, the oldest first."""
     rows = await session.execute(
@@ -61,6 +80,42 @@ async def waiting(session: AsyncSession, contact_id: int, now: datetime) -> list
         .order_by(Notice.id)
     )
     return [OpenNotice(row[0], row[1]) for row in rows]
+
+
+async def shown(session: AsyncSession, contact_id: int, notice_id: int) -> Shown:
+    """Return a notice for a guardian whom it was sent to.
+
+    Raises:
+        NotFound: it concerns none of their children.
+    """
+    row = (
+        await session.execute(
+            select(Notice, Place.name, Staff.name)
+            .join(Place, Place.id == Notice.place_id)
+            .outerjoin(Staff, Staff.id == Notice.author_id)
+            .where(Notice.id == notice_id, Notice.state.in_((EXPANDING, SENT, NOTICE_WITHDRAWN)))
+        )
+    ).first()
+    mine = (
+        await session.scalars(
+            select(NoticeChild).where(
+                NoticeChild.notice_id == notice_id,
+                NoticeChild.child_id.in_(_children_of(contact_id)),
+            )
+        )
+    ).all()
+    if row is None or not mine:
+        raise NotFound(f"notice {notice_id}")
+    notice, place, author = row
+    return Shown(
+        title=notice.title,
+        body=notice.body,
+        sender=Sender(place, author or "").line,
+        at=notice.sent_at or notice.created_at,
+        asks=notice.confirm,
+        waiting=any(child.confirmed_at is None for child in mine),
+        withdrawn=notice.state == NOTICE_WITHDRAWN,
+    )
 
 
 async def confirm(

@@ -23,7 +23,7 @@ from bot.jobs.engines import dialect_of
 from bot.jobs.table import enqueue
 from bot.services import audit, notice_plan, notice_rows, rights
 from bot.services.live import publish
-from bot.services.notice_confirm import Confirmed, confirm, confirm_child, waiting
+from bot.services.notice_confirm import Confirmed, Shown, confirm, confirm_child, shown, waiting
 from bot.services.notice_state import ChildState, GuardianState, NoticeStates, states
 from bot.services.staff import StaffView
 
@@ -33,6 +33,7 @@ __all__ = [
     "GuardianState",
     "NoticeStates",
     "Preview",
+    "Shown",
     "announce",
     "check",
     "confirm",
@@ -44,6 +45,7 @@ __all__ = [
     "preview_place",
     "remind",
     "send",
+    "shown",
     "states",
     "waiting",
     "withdraw",
