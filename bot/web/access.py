@@ -24,6 +24,7 @@ class Access:
         without_factor: may be called before a second factor that is demanded has been set up.
         before_code: may be called when the password was right and the code is still missing.
         form_bytes: how long a form may be as it is sent; a Chinese character takes nine.
+        file_bytes: how long a file beside the form's fields may be; 0: the page takes none.
     """
 
     action: str = ""
@@ -34,6 +35,7 @@ class Access:
     without_factor: bool = False
     before_code: bool = False
     form_bytes: int = 64 * 1024
+    file_bytes: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a line that names neither an action nor anyone, or both.
