@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.web.access import Access, for_action
 
 NOTICE = "/teacher/notices/{notice_id:int}"
+COURSE = "/teacher/courses/{course_id:int}"
 
 TEACHER: Mapping[tuple[str, str], Access] = {
     ("GET", "/teacher"): for_action("notice.read"),
@@ -17,6 +18,16 @@ TEACHER: Mapping[tuple[str, str], Access] = {
     ("POST", f"{NOTICE}/discard"): for_action("notice.write"),
     ("POST", f"{NOTICE}/remind"): for_action("notice.write"),
     ("POST", f"{NOTICE}/withdraw"): for_action("notice.write"),
-    ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): for_action("notice.write"),
+    ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): for_action("people.phone"),
     ("GET", f"{NOTICE}/phones"): for_action("people.phone"),
+    ("GET", "/teacher/courses"): for_action("course.read"),
+    ("POST", "/teacher/courses"): for_action("course.change"),
+    ("GET", "/teacher/courses/new"): for_action("course.change"),
+    ("GET", COURSE): for_action("course.read"),
+    ("GET", f"{COURSE}/edit"): for_action("course.change"),
+    ("POST", f"{COURSE}/edit"): for_action("course.change"),
+    ("POST", f"{COURSE}/open"): for_action("course.change"),
+    ("POST", f"{COURSE}/close"): for_action("course.change"),
+    ("POST", f"{COURSE}/cancel"): for_action("course.change"),
+    ("POST", f"{COURSE}/export"): for_action("people.list"),
 }

@@ -118,7 +118,7 @@ async def confirmed_by_phone(call: Call) -> Response:
 
     async def act(session: AsyncSession, notice_id: int) -> None:
         row = await notices.get(session, call.staff, notice_id, action=notices.WRITE)
-        rights.require(call.staff, LIST, row.place_id)
+        rights.require(call.staff, PHONE, row.place_id)
         if row.state not in (EXPANDING, SENT) or not row.confirm:
             raise Conflict("nothing to confirm")
         child_id: int = call.request.path_params["child_id"]
@@ -192,17 +192,17 @@ async def _preview(call: Call, row: Notice, *, status: int, notice: str, trouble
     """Show a draft as parents will see it, with whom it would reach now."""
     now, templates = call.services.clock.now(), call.services.templates
     names = rights.may(call.staff, LIST, row.place_id)
-    async with call.services.database.write() as session:
+    async with call.services.database.read() as session:
         found = await notices.preview(session, row.id, now, templates=templates)
         silent = (
             await notice_people.silent(session, row, now=now, templates=templates) if names else []
         )
-        if silent:
-            await notice_people.look(
-                session, call.staff, row, [one.child_id for one in silent], now=now
-            )
         home = await session.get_one(Place, row.place_id)
         named = await desk.place_names(session, [row.place_id])
+    if silent:
+        async with call.services.database.write() as session:
+            children = [one.child_id for one in silent]
+            await notice_people.look(session, call.staff, row, children, now=now)
     link = f"{call.services.public_url}/p/…" if call.services.public_url else ""
     return call.page(
         "teacher_notice_preview.html",
