@@ -24,6 +24,7 @@ OFFERED_AT = ("district", "school", "grade", "class")
 LONGEST = timedelta(days=31)
 FARTHEST = timedelta(days=400)
 MOST_PLACES = 10_000
+DOUBLE_CLICK = timedelta(minutes=1)
 # From which state each step leads on.
 _STEPS = {
     OPEN: (DRAFT, CLOSED),
@@ -68,6 +69,9 @@ async def create(
     if place is None or place.kind not in OFFERED_AT:
         raise InputInvalid("place", field="place")
     _check(text, now)
+    twice = await _written_just_now(session, by, place_id, text, now)
+    if twice is not None:
+        return twice
     course = Course(place_id=place_id, author_id=by.id, created_at=now, updated_at=now)
     _write(course, text)
     session.add(course)
@@ -272,6 +276,22 @@ async def _visible(session: AsyncSession, by: StaffView) -> set[int]:
     own = rights.places_for(by, "course.read")
     paths = await session.scalars(select(Place.path).where(Place.id.in_(own)))
     return {int(part) for path in paths for part in path.split("/") if part}
+
+
+async def _written_just_now(
+    session: AsyncSession, by: StaffView, place_id: int, text: CourseText, now: datetime
+) -> Course | None:
+    """Return the draft that a first click has made already."""
+    return await session.scalar(
+        select(Course).where(
+            Course.author_id == by.id,
+            Course.place_id == place_id,
+            Course.title == text.title.strip(),
+            Course.starts_at == text.starts_at,
+            Course.state == DRAFT,
+            Course.created_at > now - DOUBLE_CLICK,
+        )
+    )
 
 
 async def _locked(session: AsyncSession, by: StaffView, course_id: int, row_version: int) -> Course:

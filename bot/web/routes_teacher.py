@@ -1,7 +1,7 @@
 """The pages of notices, courses, bindings; put together in `bot.web.routes`."""
 
-from bot.web import notice_states, notices, teacher
-from bot.web.access_teacher import NOTICE
+from bot.web import courses, notice_states, notices, teacher
+from bot.web.access_teacher import COURSE, NOTICE
 from bot.web.guard import Page
 
 PAGES: dict[tuple[str, str], Page] = {
@@ -17,4 +17,14 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{NOTICE}/withdraw"): notice_states.withdraw,
     ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): notice_states.confirmed_by_phone,
     ("GET", f"{NOTICE}/phones"): notice_states.phones,
+    ("GET", "/teacher/courses"): courses.list_page,
+    ("POST", "/teacher/courses"): courses.create,
+    ("GET", "/teacher/courses/new"): courses.new_page,
+    ("GET", COURSE): courses.course_page,
+    ("GET", f"{COURSE}/edit"): courses.edit_page,
+    ("POST", f"{COURSE}/edit"): courses.edit,
+    ("POST", f"{COURSE}/open"): courses.open_,
+    ("POST", f"{COURSE}/close"): courses.close,
+    ("POST", f"{COURSE}/cancel"): courses.cancel,
+    ("POST", f"{COURSE}/export"): courses.export,
 }

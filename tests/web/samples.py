@@ -8,8 +8,10 @@ nobody outside school A may ever be shown. Where an object stands in a form, say
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 
+from course_world import make_course
 from desk_world import World
 from rules_world import add_draft
 from teacher_world import add_family, send, write
@@ -95,6 +97,14 @@ async def _notice(world: World) -> int:
     return notice_id
 
 
+async def _course(world: World) -> int:
+    async with world.services.database.write() as session:
+        starts = world.now + timedelta(days=3)
+        place = world.places["class_a"]
+        row = await make_course(session, place, starts=starts, now=world.now, title=MARK)
+    return row.id
+
+
 async def _hold(world: World) -> int:
     """A hold that somebody set and nobody has agreed to yet."""
     case_id = await _case(world)
@@ -125,6 +135,7 @@ SAMPLES: Mapping[str, Sample] = {
     "hold_id": Sample(_hold),
     "notice_id": Sample(_notice),
     "child_id": Sample(_child),
+    "course_id": Sample(_course),
     # Rules judge every school's messages; alarms are about the service itself.
     "rules_id": Sample(add_draft, shared=True),
     "name": Sample(_word("parent.toml"), shared=True),
