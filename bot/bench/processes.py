@@ -187,6 +187,20 @@ class BenchHouse:
             f"{robot}OAPI_BASE": platform_url,
         }
 
+    def rekey(self, secret_keys: str) -> None:
+        """Have what is started from now on use another key ring."""
+        self.secret_keys = secret_keys
+        self._environment["XINQING_SECRET_KEYS"] = secret_keys
+
+    def make_worker(self, number: int, **settings: str) -> Process:
+        """Return a process that works through jobs only, not started yet.
+
+        Args:
+            settings: further ones, by their whole names.
+        """
+        environment = self._environment | settings
+        return Process(_xinqing("work"), environment, self.folder / f"work{number}.log")
+
     def setup(self) -> None:
         """Make tables and demonstration data."""
         self.run("setup", "--demo")

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from bot.bench.alerts import bench_alerts
+from bot.bench.broadcast import bench_broadcast
 from bot.bench.callbacks import bench_callbacks
 from bot.bench.databases import SQLITE
 from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
 from bot.bench.risk import bench_risk
+from bot.bench.rotate import bench_rotate
 from bot.bench.search import bench_search
 from bot.bench.start import bench_start
 from bot.bench.stream import bench_stream
@@ -101,6 +103,28 @@ def stream(
     found = bench_stream(
         minutes=minutes, disconnects=disconnects, rate=rate, seed=seed, database=database
     )
+    jsonl.write(asyncio.run(found))
+
+
+@app.command()
+def rotate(
+    fields: Annotated[int, typer.Option(min=100, help="encrypted fields")] = 100_000,
+    rate: Annotated[float, typer.Option(min=1, help="messages a second meanwhile")] = 20,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Put every encrypted field under a new key while parents write."""
+    jsonl.write(asyncio.run(bench_rotate(fields=fields, rate=rate, database=database)))
+
+
+@app.command()
+def broadcast(
+    people: Annotated[int, typer.Option(min=100, help="guardians of the school")] = 20_000,
+    slots: Annotated[int, typer.Option(min=1, max=500, help="sends in flight per worker")] = 20,
+    kill: Annotated[bool, typer.Option(help="kill a worker when half is sent")] = True,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Send a notice to a whole school, with one kill, and count what was lost or doubled."""
+    found = bench_broadcast(people=people, slots=slots, database=database, kill=kill)
     jsonl.write(asyncio.run(found))
 
 
