@@ -35,6 +35,7 @@ class Shown:
         names: the person may see which child is which.
         open: for how many children nobody has confirmed.
         seconds: after how long the page looks again.
+        whole: every child is listed, not only the first.
     """
 
     notice: Notice
@@ -43,7 +44,6 @@ class Shown:
     phones: bool
     mine: bool
     open: int
-    waiting: int
     seconds: int
     whole: bool
 
@@ -83,9 +83,12 @@ async def notice_page(
 
 
 async def live(call: Call) -> Response:
-    """Return the part of a notice's page that changes, for a page that is open."""
+    """Return the part of a notice's page that changes, for a page that is open.
+
+    A page that looked often because much was moving loads anew once nothing moves any more.
+    """
     shown = await _shown(call)
-    return call.page(
+    response = call.page(
         "_notice_live.html",
         s=shown,
         n=shown.notice,
@@ -93,6 +96,9 @@ async def live(call: Call) -> Response:
         reason=reason,
         relation=relation_word,
     )
+    if shown.seconds == SLOW and call.request.query_params.get("quick", "") == "yes":
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 async def remind(call: Call) -> Response:
@@ -236,8 +242,7 @@ async def _shown(call: Call) -> Shown:
             await notice_people.look(
                 session, call.staff, row, [one.child_id for one in found.children], now=now
             )
-    waiting = found.counts[QUEUED] + found.counts[SENDING]
-    moving = row.state == EXPANDING or waiting
+    moving = row.state == EXPANDING or found.counts[QUEUED] or found.counts[SENDING]
     return Shown(
         notice=row,
         states=found,
@@ -245,7 +250,6 @@ async def _shown(call: Call) -> Shown:
         phones=rights.may(call.staff, PHONE, row.place_id),
         mine=rights.may(call.staff, notices.WRITE, row.place_id),
         open=found.children_total - found.children_confirmed,
-        waiting=waiting,
         seconds=QUICK if moving else SLOW,
         whole=whole,
     )

@@ -238,8 +238,12 @@ async def test_the_states_follow_child_by_child(world: World, browser: Browser) 
     notice_id = await write(world)
     await send(world, notice_id)
     live = f"/teacher/notices/{notice_id}/live"
-    assert "等着发" in (await client.get(live)).text
+    moving = await client.get(f"{live}?quick=yes")
+    assert "等着发" in moving.text
+    assert "hx-refresh" not in moving.headers
     await arrive(world, notice_id)
+    assert (await client.get(f"{live}?quick=yes")).headers["hx-refresh"] == "true"
+    assert "hx-refresh" not in (await client.get(live)).headers
     page = (await client.get(live)).text
     assert "已送到" in page
     assert "提醒还没确认的（3个孩子的家长）" in page
