@@ -20,6 +20,7 @@ from bot.core.clock import Clock
 WINDOW = timedelta(hours=48)
 WINDOW_MESSAGES = 5
 TOKEN_LIFE = timedelta(hours=2)
+CLIENT_ID_LIFE = timedelta(minutes=10)
 ROBOT_PER_MINUTE = 20
 FOREVER = -1
 KEPT = 10_000
@@ -92,6 +93,7 @@ class FakePlatform:
         self._tokens: dict[str, datetime] = {}
         self._current: dict[str, str] = {}
         self._windows: dict[str, _Window] = {}
+        self._numbered: dict[tuple[str, str], tuple[int, datetime]] = {}
         self._followers: set[str] = set()
         self._robots: dict[str, str] = {}
         self._robot_calls: dict[str, deque[datetime]] = defaultdict(deque)
@@ -184,6 +186,22 @@ class FakePlatform:
             return 45047
         window.left -= 1
         return 0
+
+    def message_number(self, openid: str, client_id: str) -> int | None:
+        """Return the number of a message that was sent under a caller's own id just before."""
+        number, at = self._numbered.get((openid, client_id), (0, self.clock.now()))
+        known = bool(client_id) and number and self.clock.now() - at < CLIENT_ID_LIFE
+        return number if known else None
+
+    def new_message_number(self, openid: str, client_id: str) -> int:
+        """Number a message, and remember the caller's id for ten minutes."""
+        now = self.clock.now()
+        while self._numbered and now - next(iter(self._numbered.values()))[1] >= CLIENT_ID_LIFE:
+            del self._numbered[next(iter(self._numbered))]
+        number = next(self.message_ids)
+        self._numbered.pop((openid, client_id), None)
+        self._numbered[openid, client_id] = number, now
+        return number
 
     def robot_secret(self, key: str) -> str | None:
         """Return a robot's signing secret, or None for an unknown robot."""

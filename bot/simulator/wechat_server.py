@@ -112,13 +112,23 @@ def _subscribe_send(state: FakePlatform, _request: Request, payload: dict[str, A
 def _notify(state: FakePlatform, kind: str, payload: dict[str, Any]) -> Response:
     if not payload.get("template_id"):
         return _code(40037)
-    if not isinstance(payload.get("data"), dict):
+    data = payload.get("data")
+    if not isinstance(data, dict) or not all(map(_fits, data, data.values())):
         return _code(47003)
     openid = str(payload.get("touser", ""))
     if not state.is_follower(openid):
-        return _code(40003)
-    state.record(kind, openid, "", payload)
-    return _code(0, msgid=next(state.message_ids))
+        return _code(43004 if kind == "template" else 40003)
+    number = state.message_number(openid, str(payload.get("client_msg_id", "")))
+    if number is None:
+        number = state.new_message_number(openid, str(payload.get("client_msg_id", "")))
+        state.record(kind, openid, "", payload)
+    return _code(0, msgid=number)
+
+
+def _fits(field: object, value: object) -> bool:
+    """Say whether a field's value is what its kind takes: `thing` has 20 characters."""
+    text = value.get("value") if isinstance(value, dict) else None
+    return isinstance(text, str) and (not str(field).startswith("thing") or len(text) <= 20)
 
 
 def _wecom_robot(state: FakePlatform, request: Request, payload: dict[str, Any]) -> Response:
