@@ -5,6 +5,7 @@ import dataclasses
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, numbered, spoken
+from bot.core.levels import ESCALATED
 from bot.core.messages import Outcome
 from bot.services import consents, own_data
 from bot.services.handling import Context, StoredMessage
@@ -33,7 +34,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     async def write(session: AsyncSession) -> None:
         contact, now = context.sender.id, context.now
         if command != "consent_give":
-            await consents.withdraw(session, contact, kind=kind, now=now, everybody=True)
+            await consents.take_back(session, contact, kind, now=now, everybody=True)
             return
         # A guardian's word holds for the child too, which under 14 can't give it itself.
         for child_id in (None, *await own_data.child_ids(session, contact)):
@@ -47,7 +48,18 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         "consent_withdraw": "consent.withdrawn",
     }[command]
     outcome = context.outcome("consents", key, write, item=item)
-    return _and_ask(context, outcome) if command == "consent_give" and item == 1 else outcome
+    if command == "consent_give":
+        return _and_ask(context, outcome) if item == 1 else outcome
+    return _and_say(context, outcome, erased=command == "consent_withdraw" and item == 1)
+
+
+def _and_say(context: Context, outcome: Outcome, *, erased: bool) -> Outcome:
+    """Say what a withdrawal changes, and what goes on in spite of it while a case is open."""
+    keys = ["consent.words_erased"] if erased else []
+    if context.danger.case_level in ESCALATED:
+        keys.append("consent.case_goes_on")
+    said = tuple(context.say(key) for key in keys)
+    return dataclasses.replace(outcome, replies=(*outcome.replies, *said))
 
 
 def _and_ask(context: Context, outcome: Outcome) -> Outcome:

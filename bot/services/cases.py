@@ -16,7 +16,7 @@ from bot.core.levels import ESCALATED, highest, rank
 from bot.db.models import Case, CaseEvent, Contact, Message
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
 from bot.jobs.table import enqueue
-from bot.services import contacts, ladder, places, priority, roster, routing
+from bot.services import contacts, ladder, places, priority, roster, routing, sharing
 from bot.services.alerts import AlertPolicy
 from bot.services.live import publish
 from bot.services.screening import Screened
@@ -143,6 +143,7 @@ async def _open(
         subject=cause.subject,
         who=cause.who,
     )
+    place, unasked = await sharing.desk(session, contact.id, place, level=cause.level)
     case = Case(
         contact_id=contact.id,
         place_id=place.id if place else None,
@@ -165,6 +166,10 @@ async def _open(
     )
     session.add(case)
     await session.flush()
+    if unasked:
+        await sharing.note_exception(
+            session, contact.id, kind=sharing.SCHOOL, case_id=case.id, now=now
+        )
     _note(session, case, "opened", now, message_id=case.message_id, level=case.level)
     return case
 

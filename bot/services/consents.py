@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import audit, bindings, cases, links, risk_cases, rule_changes
+from bot.services import audit, bindings, cases, links, risk_cases, rule_changes, sharing
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
@@ -89,6 +89,37 @@ async def withdraw(
     return len(rows)
 
 
+async def take_back(
+    session: AsyncSession,
+    contact_id: int,
+    kind: str,
+    *,
+    now: datetime,
+    child_id: int | None = None,
+    everybody: bool = False,
+) -> bool:
+    """Withdraw one kind of consent with what follows from it.
+
+    Without `mental_health` the ordinary words kept so far are deleted; without `school` a later
+    wish for a person goes to the district (`bot.services.sharing`). A case of level 2 and above
+    that is open goes on, whatever was withdrawn: that exception is recorded.
+
+    Returns:
+        True when such a case goes on.
+    """
+    ended = await withdraw(
+        session, contact_id, now=now, kind=kind, child_id=child_id, everybody=everybody
+    )
+    own = everybody or child_id is None
+    if ended and own and kind == "mental_health":
+        await _erase_words(session, contact_id, now=now)
+    case = await cases.open_case(session, contact_id)
+    goes_on = case is not None and case.level in ESCALATED
+    if case is not None and goes_on and ended:
+        await sharing.note_exception(session, contact_id, kind=kind, case_id=case.id, now=now)
+    return goes_on
+
+
 async def in_force(session: AsyncSession, contact_id: int) -> set[str]:
     """Return the kinds of consent that a contact gave for itself and that stand."""
     return set(await session.scalars(_IN_FORCE, {"contact": contact_id}))
@@ -150,6 +181,20 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     await links.revoke(session, contact_id, now=now)
     case = await cases.open_case(session, contact_id)
     in_danger = case is not None and case.level in ESCALATED
+    keeps = await _erase_words(session, contact_id, now=now)
+    gone = ["name", "who", "pending", "pending_until", "greeted_at"]
+    if not in_danger:
+        gone += ["place_id", "emergency_contact"]
+        contact = await session.get_one(Contact, contact_id)
+        await bindings.leave(session, contact, now=now, reason="erased")
+    await session.execute(
+        update(Contact).where(Contact.id == contact_id).values(dict.fromkeys(gone))
+    )
+    return keeps
+
+
+async def _erase_words(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
+    """Erase what was said below level 2, both ways; return whether anything above has to stay."""
     plain = select(Message.id).where(
         Message.contact_id == contact_id, Message.level.in_(("0", "1"))
     )
@@ -174,14 +219,6 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
         update(Message).where(Message.id.in_(plain)).values(text="", media_id="", scene="")
     )
     await risk_cases.erase(session, contact_id, now=now)
-    gone = ["name", "who", "pending", "pending_until", "greeted_at"]
-    if not in_danger:
-        gone += ["place_id", "emergency_contact"]
-        contact = await session.get_one(Contact, contact_id)
-        await bindings.leave(session, contact, now=now, reason="erased")
-    await session.execute(
-        update(Contact).where(Contact.id == contact_id).values(dict.fromkeys(gone))
-    )
     return keeps
 
 

@@ -58,15 +58,19 @@ async def make(
     notice_id: int | None = None,
     now: datetime,
     length: timedelta,
+    token: str | None = None,
 ) -> str:
     """Add a link and return its token; the address is `/p/<token>` and is never stored.
+
+    Args:
+        token: one of `new_token`, where the words that hold it are written before it is stored.
 
     Raises:
         ValueError: no such purpose.
     """
     if purpose not in PURPOSES:
         raise ValueError("no such purpose of a link")
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    token = token or new_token()
     session.add(
         Link(
             token_key=_token_key(ring, token),
@@ -134,6 +138,11 @@ async def open_link(
         data={"purpose": link.purpose, "contact": link.contact_id},
     )
     return link
+
+
+def new_token() -> str:
+    """Return 32 random bytes for an address."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def new_device() -> str:

@@ -1,7 +1,7 @@
 """The page of one notice behind its signed link: read it, confirm it with one tap.
 
-`bot.web.parents` opens the link and ties it to the browser; this shows what it leads to. The words
-of the page stand in its template.
+`bot.web.parents_link` opens the link and ties it to the browser; this shows what it leads to. The
+words of the page stand in its template.
 """
 
 from contextlib import suppress
@@ -14,7 +14,7 @@ from bot.services import notices
 from bot.services.links import LinkGone
 from bot.services.notice_confirm import PAGE
 from bot.web.guard import Call
-from bot.web.parents import NOTICE, here, show, with_link
+from bot.web.parents_link import NOTICE, here, show, with_link
 
 
 async def notice_page(call: Call, link: Link) -> Response:

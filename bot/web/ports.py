@@ -9,8 +9,10 @@ from bot.core.phrases import PhraseBook
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.alerts import AlertPolicy
+from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Budget
+from bot.services.screening import Screened
 from knowledge.entry import Entry
 from knowledge.risk import RuleSet
 
@@ -111,6 +113,12 @@ class Screening(Protocol):
         """Return the rules that messages are judged with; None when none can be read."""
         ...
 
+    def judge(
+        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+    ) -> Screened:
+        """Judge one text; never raises."""
+        ...
+
 
 class PageServices(Protocol):
     """The built services, as far as pages need them."""
@@ -132,7 +140,9 @@ class PageServices(Protocol):
     @property
     def public_url(self) -> str: ...
     @property
-    def policy(self) -> AlertPolicy | None: ...
+    def policy(self) -> AlertPolicy: ...
+    @property
+    def lines(self) -> Lines: ...
     @property
     def screen(self) -> Screening: ...
     @property
@@ -143,5 +153,7 @@ class PageServices(Protocol):
     def answers(self) -> Answers: ...
     @property
     def budgets(self) -> Sequence[Budget]: ...
+    @property
+    def directories(self) -> Sequence[str]: ...
     @property
     def simulator(self) -> Simulator | None: ...

@@ -15,15 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.bell import Bell
 from bot.core.clock import FixedClock
 from bot.core.errors import NotFound
-from bot.core.phrases import PhraseBook, load_phrases
+from bot.core.phrases import PhraseBook, load_alerts, load_phrases
 from bot.db import crypto
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
 from bot.services import live, passwords, places, risk_cases, staff
 from bot.services.alerts import AlertPolicy
+from bot.services.hotlines import Lines
 from bot.services.quota import Budget
 from bot.services.risk_cases import Judgement
+from bot.services.screening import Screen, Screened
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 from knowledge.risk import RuleSet
@@ -147,6 +149,12 @@ class FakeScreen:
 
     rules: RuleSet | None = field(default_factory=default_rules)
 
+    def judge(
+        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+    ) -> Screened:
+        """Judge as the real one does."""
+        return Screen().judge(text, who=who, turns=turns, floor=floor, weak_signs=weak_signs)
+
 
 @dataclass
 class FakeServices:
@@ -161,12 +169,16 @@ class FakeServices:
     answers: FakeAnswers
     simulator: FakeSimulator | None
     budgets: tuple[Budget, ...] = ()
+    directories: tuple[str, ...] = ("school1",)
     screen: FakeScreen = field(default_factory=FakeScreen)
     templates: frozenset[str] = frozenset()
     phrases: PhraseBook = field(default_factory=load_phrases)
     public_url: str = "https://xinqing.example.cn"
     second_factor_required: bool = False
-    policy: AlertPolicy | None = None
+    policy: AlertPolicy = field(
+        default_factory=lambda: AlertPolicy([], load_alerts(), "https://xinqing.example.cn/desk")
+    )
+    lines: Lines = field(default_factory=Lines)
 
 
 @dataclass

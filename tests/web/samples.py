@@ -141,6 +141,8 @@ SAMPLES: Mapping[str, Sample] = {
     "name": Sample(_word("parent.toml"), shared=True),
     "alarm_id": Sample(_alarm, shared=True),
     "entry_id": Sample(_word("T06-01"), shared=True),
+    # A link is for one browser; `test_parents_page.py` opens real ones.
+    "token": Sample(_word("x" * 43), shared=True),
 }
 
 # What a form carries where the object stands in it and not in the path; `{…}` as in a path.

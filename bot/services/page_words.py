@@ -1,0 +1,113 @@
+"""What parents write on their pages is screened like every other word, before anything else.
+
+It is stored as a message of the contact, so that the desk sees it and the next screening remembers
+it; it opens no sending window and gets no answer in the chat, for it did not come from there.
+Called by `bot.web.parents_ask`.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.messages import Kind
+from bot.core.privacy import clean
+from bot.db.models import Assessment, Contact, Message
+from bot.services import cases
+from bot.services.alerts import AlertPolicy
+from bot.services.cases import Cause
+from bot.services.screening import Screened
+
+MEMORY = timedelta(hours=24)
+MEMORY_TURNS = 10
+HANDLER = "page"
+LONGEST = 2000
+
+
+class Judge(Protocol):
+    """The screen, as far as pages need it."""
+
+    def judge(
+        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+    ) -> Screened:
+        """Judge one text; never raises."""
+        ...
+
+
+async def take(
+    session: AsyncSession,
+    screen: Judge,
+    policy: AlertPolicy,
+    contact: Contact,
+    words: str,
+    *,
+    now: datetime,
+) -> Screened:
+    """Store and judge what a contact wrote on a page; a danger opens or raises its case."""
+    text = clean(words)[:LONGEST]
+    case = await cases.open_case(session, contact.id)
+    screened = screen.judge(
+        text,
+        who=contact.who,
+        turns=await _turns(session, contact.id, now),
+        floor=case.level if case else "0",
+        weak_signs=0,
+    )
+    message = Message(
+        channel=contact.channel,
+        account=contact.account,
+        platform_id=f"page:{secrets.token_hex(16)}",
+        contact_id=contact.id,
+        kind=Kind.TEXT.value,
+        text=text,
+        media_id="",
+        sent_at=now,
+        received_at=now,
+        answerable=False,
+        state="done",
+        handler=HANDLER,
+        level=screened.level,
+    )
+    session.add(message)
+    await session.flush()
+    session.add(_assessment(message, screened, now))
+    if screened.escalated:
+        await cases.open_or_raise(session, policy, contact, message, Cause.of(screened), now=now)
+    elif case is not None:
+        await cases.add_message(session, case, message.id, now=now)
+    return screened
+
+
+async def _turns(session: AsyncSession, contact_id: int, now: datetime) -> tuple[str, ...]:
+    query = (
+        select(Message.text)
+        .where(Message.contact_id == contact_id, Message.received_at > now - MEMORY)
+        .order_by(Message.id.desc())
+        .limit(MEMORY_TURNS)
+    )
+    return tuple(text for text in reversed((await session.scalars(query)).all()) if text)
+
+
+def _assessment(message: Message, screened: Screened, now: datetime) -> Assessment:
+    verdict = screened.verdict
+    return Assessment(
+        message_id=message.id,
+        contact_id=message.contact_id,
+        level=screened.level,
+        fresh_level=screened.fresh,
+        categories=list(verdict.categories) if verdict else [],
+        who=(verdict.who or "") if verdict else "",
+        subject=verdict.subject if verdict else "unknown",
+        spans=[{"start": s.start, "end": s.end, "text": s.text} for s in verdict.spans]
+        if verdict
+        else [],
+        reasons=list(verdict.reasons) if verdict else [],
+        rule_ids=list(verdict.rule_ids) if verdict else [],
+        rule_version=verdict.rule_version if verdict else "",
+        weak=bool(verdict and verdict.weak),
+        failed=verdict is None,
+        created_at=now,
+    )
