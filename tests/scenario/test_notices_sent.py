@@ -1,12 +1,14 @@
 """A notice goes to each guardian once, over the way that is open, and comes back confirmed."""
 
+import re
 from datetime import timedelta
 
+import httpx2
 import pytest
 from factories import make_staff
 from house import Home, Houses
 from notice_world import World, make_world
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.models import AuditEntry, Contact, Delivery, Guardianship, Job, Notice, NoticeChild
@@ -461,26 +463,104 @@ async def test_a_courses_push_reaches_contacts_once_and_respects_stop(world: Wor
 # WeChat's template message ------------------------------------------------------------------------
 
 
-async def test_a_closed_window_is_reached_by_the_template_message(
-    houses: Houses, home: Home
-) -> None:
+@pytest.fixture
+async def formed(houses: Houses, home: Home) -> World:
+    """A house whose account has a template; `late` has not written for days."""
     account = {**home.house.settings.wechat["school1"].model_dump()}
     account |= {"notice_template": "tpl-1", "api_base": "http://platform"}
-    open_ = await houses.make(wechat={"school1": account})
-    world = await make_world(open_)
-    async with open_.write() as session:
-        child = world.children[0]
-        await world.guardian(session, "late", child, channel="wechat", window=False)
-    notice = await write(world)
-    async with open_.house.services.database.read() as session:
-        found = await notices.preview(
-            session, notice.id, open_.clock.now(), templates=open_.house.services.templates
-        )
+    world = await make_world(await houses.make(wechat={"school1": account}))
+    async with world.home.write() as session:
+        await world.guardian(session, "late", world.children[0], channel="wechat", window=False)
+    return world
+
+
+def forms(world: World) -> list[tuple[str, str]]:
+    """Return who got a template message, and its title."""
+    return [
+        (one.recipient, one.payload["data"]["thing1"]["value"])
+        for one in world.home.platform.sent
+        if one.kind == "template"
+    ]
+
+
+async def test_a_closed_window_is_reached_by_the_template_message(formed: World) -> None:
+    home, notice = formed.home, await write(formed)
+    templates = home.house.services.templates
+    async with home.house.services.database.read() as session:
+        found = await notices.preview(session, notice.id, home.clock.now(), templates=templates)
     assert dict(found.ways) == {"wechat": 1, "dingtalk": 2, "template": 1}
-    await send(world, notice)
-    await open_.work()
-    (one,) = [one for one in open_.platform.sent if one.kind == "template"]
-    assert one.recipient == "late"
-    assert one.payload["template_id"] == "tpl-1"
-    assert one.payload["data"]["thing1"] == {"value": "家长会"}
-    assert await of(world, notice, "late") == [("accepted", "")]
+    await send(formed, notice)
+    await home.work()
+    assert forms(formed) == [("late", "家长会")]
+    assert await of(formed, notice, "late") == [("accepted", "")]
+    by = await formed.view()
+    async with home.write() as session:
+        await notices.withdraw(session, by, notice.id, home.clock.now())
+    await home.work()
+    assert forms(formed)[1:] == [("late", "已撤回：家长会")]
+
+
+async def test_a_window_that_the_platform_has_closed_falls_back_to_the_form(formed: World) -> None:
+    home = formed.home
+    async with home.write() as session:
+        # Our own record says that it is open: the platform knows better.
+        contact = (await session.scalars(select(Contact).filter_by(external_id="late"))).one()
+        contact.window_until, contact.window_limit = home.clock.now() + timedelta(hours=1), 5
+    notice = await sent(formed)
+    assert forms(formed) == [("late", "家长会")]
+    (row,) = await home.rows(Delivery, Delivery.contact_id == contact.id)
+    assert (row.state, row.target, row.notice_id) == ("accepted", "template", notice.id)
+
+
+async def test_a_report_that_it_was_blocked_shows_it_as_not_reached(formed: World) -> None:
+    home, notice = formed.home, await sent(formed)
+    contact = await home.contact("late")
+    (row,) = await home.rows(Delivery, Delivery.contact_id == contact.id)
+    for status in ("success", "failed:user block"):
+        event = home.driver.prepare_event(
+            "late", "TEMPLATESENDJOBFINISH", more={"MsgID": row.receipt, "Status": status}
+        )
+        await home.driver.post(event)
+        home.clock.advance(seconds=1)
+    assert await of(formed, notice, "late") == [("unreachable", "refused")]
+
+
+async def test_a_day_limit_of_the_form_holds_up_no_answer(formed: World) -> None:
+    home = formed.home
+    home.platform.fail("/cgi-bin/message/template/send", Fault.TOO_MANY)
+    notice = await sent(formed)
+    assert await of(formed, notice, "late") == [("queued", "")]
+    assert len(formed.heard("mum1")) == 1
+    await home.wait(minutes=2)
+    assert await of(formed, notice, "late") == [("accepted", "")]
+
+
+# The page behind the link -------------------------------------------------------------------------
+
+
+async def test_the_link_in_the_words_confirms_with_one_tap(houses: Houses) -> None:
+    world = await make_world(await houses.make(public_url="http://us.example"))
+    notice = await sent(world)
+    (words,) = world.heard("mum1")
+    address = words.rpartition("http://us.example")[2]
+    assert address.startswith("/p/")
+    transport = httpx2.ASGITransport(world.home.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as browser:
+        first = await browser.get(address)
+        assert first.status_code == 200
+        assert await of(world, notice, "mum1") == [("accepted", "")]
+        await browser.post(f"{address}/open", data={"csrf": csrf(first.text)})
+        page = await browser.get(address)
+        assert "周五下午两点" in page.text
+        done = await browser.post(f"{address}/confirm", data={"csrf": csrf(page.text)})
+        assert done.status_code == 303
+        assert "已确认" in (await browser.get(address)).text
+    assert await of(world, notice, "mum1") == [("confirmed", "")]
+    (mark,) = await world.home.rows(NoticeChild, NoticeChild.confirmed_at.is_not(None))
+    assert mark.way == "page"
+
+
+def csrf(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
