@@ -21,7 +21,7 @@ from bot.services.staff import StaffView
 
 MOST_CLASSES = 60
 NEXT_COURSES = 5
-AUDIENCES = ("class", "grade", "school", "district")
+AUDIENCES = ("district", "school", "grade", "class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A place that somebody may write a notice to."""
+    """A place that somebody may write a notice to; `school` is a school's own name too."""
 
     id: int
     kind: str
@@ -90,12 +90,9 @@ async def audiences(
         if place.kind in AUDIENCES and (within is None or within in places.path_ids(place))
     ]
     schools = await _schools(session, chosen)
-    chosen.sort(
-        key=lambda place: (schools.get(place.id, ""), AUDIENCES.index(place.kind), place.id)
-    )
-    return tuple(
-        Audience(place.id, place.kind, place.name, schools.get(place.id, "")) for place in chosen
-    )
+    schools |= {place.id: place.name for place in chosen if place.kind == "school"}
+    rows = [Audience(place.id, place.kind, place.name, schools[place.id]) for place in chosen]
+    return tuple(sorted(rows, key=lambda row: (row.school, AUDIENCES.index(row.kind), row.id)))
 
 
 async def require_audience(session: AsyncSession, by: StaffView, place_id: int) -> None:

@@ -152,6 +152,7 @@ async def phones(call: Call) -> Response:
         "teacher_notice_phones.html",
         n=row,
         calls=calls,
+        cut=found.children_total > MOST_ROWS,
         place=named[row.place_id][1],
         word=word,
         reason=reason,
