@@ -9,8 +9,11 @@ import httpx2
 import pytest
 from desk_world import World
 from serving import serve
+from sqlalchemy import delete, select
 from starlette.applications import Starlette
 
+from bot.db.models import Login, StaffRole
+from bot.services import staff
 from bot.web.guard import LOGIN_COOKIE
 
 
@@ -112,3 +115,39 @@ async def test_the_simulators_stream_says_where_and_to_whom(world: World, addres
         "kind": "dingtalk-session",
         "text": "@朵朵妈妈 第一行\n第二行",
     }
+
+
+@pytest.mark.parametrize("what", ["role", "login", "account"])
+async def test_a_right_that_ends_ends_the_open_stream(
+    world: World, address: str, what: str
+) -> None:
+    """Not only the next request: a page that is open stops being told."""
+    person = world.staff["counselor"]
+    async with _stream(world, address, "counselor", "/desk/events?after=0") as events:
+        await world.add_case("one", place="school_a")
+        assert (await _next(events))["id"] == "1"
+        async with world.services.database.write() as session:
+            if what == "role":
+                row = await session.scalar(select(StaffRole).where(StaffRole.staff_id == person.id))
+                assert row is not None
+                row.ends_at = world.now
+            elif what == "login":
+                await session.execute(delete(Login).where(Login.staff_id == person.id))
+            else:
+                await staff.deactivate(session, login=person.login)
+        await world.add_case("two", place="school_a")
+        with pytest.raises(StopAsyncIteration):
+            await _next(events)
+
+
+async def test_a_stream_follows_a_role_that_moves(world: World, address: str) -> None:
+    async with _stream(world, address, "counselor", "/desk/events?after=0") as events:
+        async with world.services.database.write() as session:
+            row = await session.scalar(
+                select(StaffRole).where(StaffRole.staff_id == world.staff["counselor"].id)
+            )
+            assert row is not None
+            row.place_id = world.places["school_b"].id
+        await world.add_case("one", place="school_a")
+        await world.add_case("two", place="school_b")
+        assert (await _next(events))["id"] == "2"

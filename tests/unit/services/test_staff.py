@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from bot.core.errors import InputInvalid, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.models import Login, Staff
+from bot.db.models import Login, Staff, StaffRole
 from bot.services import passwords, places, staff
 from bot.services.brakes import BRAKES, Brake, SignInRefused, SignInSlowed
 from bot.services.staff import SignedIn
@@ -251,3 +252,36 @@ async def test_roles_cover_the_subtree_and_end(database: Database) -> None:
         assert later.roles == {"counselor"}
         with pytest.raises(InputInvalid):
             await staff.grant(session, staff_id=person.id, place_id=one.id, role="root")
+
+
+async def test_a_role_holds_from_its_beginning_until_before_its_end(database: Database) -> None:
+    """Every beginning with every end, asked hour by hour."""
+    await _create(database)
+    hours = (None, *range(-2, 3))
+
+    def at(hour: int | None) -> datetime | None:
+        return None if hour is None else NOW + timedelta(hours=hour)
+
+    async with database.write() as session:
+        person = (await session.scalars(select(Staff))).one()
+        place = await places.add(session, kind="school", name="一", parent=None)
+        row = StaffRole(staff_id=person.id, place_id=place.id, role="lead")
+        session.add(row)
+        for start, end in itertools.product(hours, hours):
+            row.starts_at, row.ends_at = at(start), at(end)
+            await session.flush()
+            for hour in range(-3, 4):
+                held = await staff.places_of(session, person.id, NOW + timedelta(hours=hour))
+                begun = start is None or start <= hour
+                assert bool(held) == (begun and (end is None or hour < end)), (start, end, hour)
+
+
+async def test_a_role_ends_after_it_begins(database: Database) -> None:
+    await _create(database)
+    async with database.write() as session:
+        place = await places.add(session, kind="school", name="一", parent=None)
+        for end in (NOW, NOW - timedelta(hours=1)):
+            with pytest.raises(InputInvalid):
+                await staff.grant(
+                    session, staff_id=1, place_id=place.id, role="lead", starts_at=NOW, ends_at=end
+                )
