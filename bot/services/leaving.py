@@ -104,6 +104,8 @@ async def leave(
 ) -> Open:
     """End all roles of a colleague, close the account and hand over what is open.
 
+    Of somebody who has left already, what is still open is handed over.
+
     Args:
         to_id: who takes it over; None only where no parent would be left alone.
         classes: the successor becomes teacher where the other one was.
@@ -120,9 +122,9 @@ async def leave(
     person = await staffing.require_account(session, by, staff_id, now=now)
     await session.refresh(person, with_for_update=True)
     open_ = await open_of(session, staff_id, now=now)
-    if not person.active:
-        return Open()
     to = await _successor(session, by, staff_id, to_id, now)
+    if not person.active:
+        return await _hand_over(session, by, open_, to, now)
     roles = await _roles(session, staff_id, now)
     if classes and to is not None:
         await _give_classes(session, by, to, roles, now)
@@ -200,6 +202,8 @@ async def _hand_over(
         bindings=[row for row in open_.bindings if not _may_take(to, "binding.decide", row)],
     )
     given = {name: count - rest.counts[name] for name, count in open_.counts.items()}
+    if not any(given.values()):
+        return rest
     await _note(session, by, "work.handed_over", to.id, now, **given)
     return rest
 

@@ -180,6 +180,15 @@ async def require_account(
     return person
 
 
+async def may_end(session: AsyncSession, by: StaffView, staff_id: int, *, now: datetime) -> bool:
+    """Say whether a person may close an account or reset its password."""
+    try:
+        await require_account(session, by, staff_id, now=now)
+    except NotAllowed:
+        return False
+    return True
+
+
 async def create(
     database: Database,
     by: StaffView,

@@ -390,6 +390,10 @@ async def test_without_the_class_the_successor_takes_nothing_of_it(world: TreeWo
     await make_open(world)
     left = await leave(world, "admin_a", "teacher_a", "new")
     assert (left.counts["notices"], left.counts["courses"], left.counts["bindings"]) == (1, 1, 1)
+    await grant(world, "admin_a", "new", "teacher", "三年级2班")
+    left = await leave(world, "admin_a", "teacher_a", "new")
+    assert not any(left.counts.values())
+    assert (await actions(world)).count("staff.left") == 1
 
 
 async def test_no_parent_is_left_alone(world: TreeWorld) -> None:
