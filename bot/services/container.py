@@ -14,6 +14,7 @@ from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.alerts import AlertPolicy
 from bot.services.answers import Answers
+from bot.services.class_codes import CodeMaker
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Budget
@@ -29,9 +30,11 @@ class Services:
         simulator: the simulator's side of the platforms; None in live.
         public_url: the address parents reach, without a slash at its end; empty: no links.
         budgets: the month's quotas that are counted.
+        directories: the robots whose organisations' families can be imported.
         templates: WeChat accounts that have a template message for notices.
         chat_staff: by DingTalk robot the scene of the place whose staff are known there by their
             id; empty: the whole district. A robot that is not named knows nobody.
+        class_codes: by WeChat account who makes the address of a class's QR code.
         second_factor_required: whoever may change other people's data has to set one up.
     """
 
@@ -50,6 +53,8 @@ class Services:
     region: str = ""
     simulator: Any = None
     budgets: tuple[Budget, ...] = ()
+    directories: tuple[str, ...] = ()
     templates: frozenset[str] = frozenset()
     chat_staff: Mapping[str, str] = field(default_factory=dict)
+    class_codes: Mapping[str, CodeMaker] = field(default_factory=dict)
     second_factor_required: bool = False

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from bot.core.clock import epoch_ms, to_shanghai
+from bot.simulator.dingtalk_families import Families, family_posts
 from bot.simulator.dingtalk_gateway import Gateway
 from bot.simulator.faults import broken_transport, slowly
 from bot.simulator.platform import FakePlatform, Fault
@@ -57,6 +58,7 @@ class FakeDingtalk:
     def __init__(self, platform: FakePlatform, *, calls_per_month: int | None = None) -> None:
         self.platform = platform
         self.gateway = Gateway()
+        self.families = Families()
         self.calls_per_month = calls_per_month
         self.robots: set[str] = set()
         self.groups: set[str] = set()
@@ -138,6 +140,7 @@ def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
         "/topapi/message/corpconversation/asyncsend_v2": _oapi(_work_send),
         "/topapi/message/corpconversation/getsendresult": _oapi(_work_result),
         "/robot/sendBySession": _session_send,
+        **family_posts(state.families, _oapi),
     }
     routes = [
         Route(path, _endpoint(state, path, handler), methods=["POST"])

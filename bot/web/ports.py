@@ -1,6 +1,6 @@
 """What the pages are handed by wiring."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bot.core.bell import Bell
@@ -9,6 +9,7 @@ from bot.core.phrases import PhraseBook
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.alerts import AlertPolicy
+from bot.services.class_codes import CodeMaker
 from bot.services.hotlines import Lines
 from bot.services.live import LiveEvents
 from bot.services.quota import Budget
@@ -143,6 +144,8 @@ class PageServices(Protocol):
     def policy(self) -> AlertPolicy: ...
     @property
     def lines(self) -> Lines: ...
+    @property
+    def class_codes(self) -> Mapping[str, CodeMaker]: ...
     @property
     def screen(self) -> Screening: ...
     @property

@@ -43,6 +43,7 @@ from bot.services.answers import Answers
 from bot.services.container import Services
 from bot.services.guarding import guarded
 from bot.services.hotlines import Lines
+from bot.services.importing.work import Imports
 from bot.services.live import LiveEvents
 from bot.services.quota import Meter
 from bot.services.replays import Replays
@@ -56,6 +57,8 @@ from bot.wiring.channels import (
     make_budgets,
     make_cards,
     make_channels,
+    make_class_codes,
+    make_directories,
     make_senders,
     make_streams,
     make_templates,
@@ -157,6 +160,7 @@ def build(
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
         budgets=tuple(make_budgets(settings).values()),
+        directories=tuple(settings.dingtalk),
         templates=frozenset(
             name for name, account in settings.wechat.items() if account.notice_template
         ),
@@ -187,6 +191,7 @@ def _assemble(
     router = Router(services, HANDLERS, FALLBACK)
     meter = Meter(services.database, clock, services.policy, make_budgets(settings))
     channels = make_channels(settings, services, transport, meter)
+    services = replace(services, class_codes=make_class_codes(channels))
     saving = Saving(meter, clock)
     notices = Notices(services, channels, make_templates(settings, channels), saving)
     reception = Reception(inbox, router, heard=meter.heard, reported=notices.reported)
@@ -204,6 +209,7 @@ def _assemble(
     rules = RulesInForce(services.database, clock, services.screen)
     Replays(services.database, clock, services.screen, rules).register(registry)
     CourseJobs(services).register(registry)
+    Imports(services.database, clock, services.ring, make_directories(channels)).register(registry)
     register_forgetting(registry, clock)
     Nights(clock, services.policy).register(registry)
     Anchors(settings.data_dir).register(registry, clock)

@@ -10,6 +10,7 @@ from bot.channels.cards import Cards
 from bot.channels.dingtalk.alerts import CardAlerts, CardCallback, DingAlerts, WorkAlerts
 from bot.channels.dingtalk.channel import DingtalkChannel
 from bot.channels.dingtalk.client import DingtalkClient
+from bot.channels.dingtalk.directory import DingtalkDirectory
 from bot.channels.dingtalk.stream import StreamClient
 from bot.channels.dingtalk.work import WorkNotices
 from bot.channels.http import make_http
@@ -17,11 +18,13 @@ from bot.channels.reception import Reception
 from bot.channels.trouble import Trouble
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
+from bot.channels.wechat.codes import SceneCodes
 from bot.channels.wechat.template import WechatNoticeTemplate, parse_fields
 from bot.config import WEBHOOKS, AlertChannel, DingtalkRobot, Mode, Settings, WechatAccount
 from bot.core.clock import Clock
 from bot.core.errors import ConfigInvalid
 from bot.core.ports import AlertSender, Channel, NoticeTemplate, Prover
+from bot.services.class_codes import CodeMaker
 from bot.services.container import Services
 from bot.services.quota import Budget, Meter
 from bot.services.tokens import DatabaseTokens, TokenStore
@@ -84,6 +87,26 @@ def make_channels(
             robot_names=_names(robot),
         )
     return channels
+
+
+def make_directories(
+    channels: Mapping[tuple[str, str], Channel],
+) -> dict[str, DingtalkDirectory]:
+    """Return the directory of families of every robot's organisation, by the robot's name."""
+    return {
+        name: DingtalkDirectory(channel.client)
+        for (_, name), channel in channels.items()
+        if isinstance(channel, DingtalkChannel)
+    }
+
+
+def make_class_codes(channels: Mapping[tuple[str, str], Channel]) -> dict[str, CodeMaker]:
+    """Return who makes the address of a class's QR code, by WeChat account."""
+    return {
+        name: SceneCodes(channel.client).address
+        for (_, name), channel in channels.items()
+        if isinstance(channel, WechatChannel)
+    }
 
 
 def make_streams(

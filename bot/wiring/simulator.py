@@ -5,6 +5,7 @@ import httpx2
 from bot.config import DingtalkRobot, Settings, WechatAccount
 from bot.core.clock import Clock
 from bot.simulator.dingtalk_driver import DingtalkCredentials, DingtalkDriver
+from bot.simulator.dingtalk_families import fill
 from bot.simulator.dingtalk_phone import DingtalkPhone
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.driver import WechatCredentials, WechatDriver
@@ -20,6 +21,7 @@ def make_simulator(settings: Settings, dingtalk: FakeDingtalk, clock: Clock) -> 
     if wechat is None and robot is None:
         return None
     groups = _duty_groups(settings, dingtalk)
+    fill(dingtalk.families)
     return Phones(dingtalk.platform, wechat=wechat, dingtalk=robot, robots=groups)
 
 

@@ -4,7 +4,7 @@ All people and sentences are invented.
 """
 
 import base64
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from bot.db.engine import Database
 from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
 from bot.services import live, passwords, places, risk_cases, staff
 from bot.services.alerts import AlertPolicy
+from bot.services.class_codes import CodeMaker
 from bot.services.hotlines import Lines
 from bot.services.quota import Budget
 from bot.services.risk_cases import Judgement
@@ -179,6 +180,7 @@ class FakeServices:
         default_factory=lambda: AlertPolicy([], load_alerts(), "https://xinqing.example.cn/desk")
     )
     lines: Lines = field(default_factory=Lines)
+    class_codes: Mapping[str, CodeMaker] = field(default_factory=dict)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict, InputInvalid, NotFound
+from bot.db import field_keys
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import ImportBatch, ImportRow, Place
@@ -104,7 +105,7 @@ async def start_excel(
         async with database.write() as session:
             await fail(session, batch.id, read.problem)
         return batch.id
-    await store_rows(database, batch.id, read.rows)
+    await store_rows(database, batch.id, place_id, read.rows)
     async with database.write() as session:
         await ready_to_check(session, batch.id, len(read.rows), now)
     return batch.id
@@ -142,25 +143,30 @@ async def start_directory(
     return batch.id
 
 
-async def store_rows(database: Database, batch_id: int, rows: Sequence[Raw]) -> None:
-    """Store rows as they were read, in short transactions."""
+async def store_rows(database: Database, batch_id: int, place_id: int, rows: Sequence[Raw]) -> None:
+    """Store rows as they were read, in short transactions, under the key of their district."""
     left = iter(rows)
     while part := list(islice(left, ROWS_PER_WRITE)):
-        async with database.write() as session:
-            await session.execute(
-                insert(ImportRow),
-                [
-                    {
-                        "batch_id": batch_id,
-                        "number": row.number,
-                        "state": RAW,
-                        "codes": list(row.codes),
-                        "data": dict(row.data),
-                        "made": {},
-                    }
-                    for row in part
-                ],
-            )
+        with field_keys.of_place(place_id):
+            await _store(database, batch_id, part)
+
+
+async def _store(database: Database, batch_id: int, rows: Sequence[Raw]) -> None:
+    async with database.write() as session:
+        await session.execute(
+            insert(ImportRow),
+            [
+                {
+                    "batch_id": batch_id,
+                    "number": row.number,
+                    "state": RAW,
+                    "codes": list(row.codes),
+                    "data": dict(row.data),
+                    "made": {},
+                }
+                for row in rows
+            ],
+        )
 
 
 async def ready_to_check(session: AsyncSession, batch_id: int, total: int, now: datetime) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import Clock
 from bot.core.errors import ChannelError, ChannelRefused
+from bot.db import field_keys
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import ImportBatch, ImportRow, Place
@@ -82,6 +83,7 @@ class Imports:
             batch = await session.get(ImportBatch, batch_id)
             if batch is None or batch.state != READING or batch.total:
                 return None
+            place_id = batch.place_id
             await session.execute(delete(ImportRow).where(ImportRow.batch_id == batch_id))
         if directory is None:
             raise Bury("no_such_robot")
@@ -94,7 +96,7 @@ class Imports:
         if not rows or len(rows) > MOST_ROWS:
             problem = "too_many" if rows else "directory_empty"
             return lambda session: batches.fail(session, batch_id, problem)
-        await batches.store_rows(self._database, batch_id, rows)
+        await batches.store_rows(self._database, batch_id, place_id, rows)
         now = self._clock.now()
         return lambda session: batches.ready_to_check(session, batch_id, len(rows), now)
 
@@ -165,10 +167,11 @@ class Imports:
         query = select(ImportRow).where(ImportRow.batch_id == batch_id).order_by(order)
         rows = (await session.scalars(query.offset(done).limit(CHUNK))).all()
         now = self._clock.now()
-        if state == UNDOING:
-            await undo_rows(session, self._ring, rows)
-        else:
-            await apply_rows(session, self._ring, place, rows, source=batch.kind, now=now)
+        with field_keys.of_place(place.id):
+            if state == UNDOING:
+                await undo_rows(session, self._ring, rows)
+            else:
+                await apply_rows(session, self._ring, place, rows, source=batch.kind, now=now)
         batch.done += len(rows)
         if len(rows) == CHUNK:
             kind = batches.UNDO if state == UNDOING else batches.APPLY
