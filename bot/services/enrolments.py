@@ -5,6 +5,7 @@ that also checks it, so that many at once never get more places than there are. 
 changes a course's list holds the lock of the course's row meanwhile.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -28,6 +29,7 @@ from bot.services import course_news
 
 # Besides the two states: signing up is over, or the course is off or has begun.
 OVER, GONE = "over", "gone"
+HELD = (ENROLLED, WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,12 @@ async def sign_up(
     Raises:
         NotFound: no such course.
     """
+    person = await _same_person(session, contact_id)
     taken = await _take(session, course_id, now)
     # From here on nobody else changes the course's list: the statement or this lock holds its row.
     course = await _locked(session, course_id)
-    there = await _held(session, course_id, contact_id)
+    rows = await _rows(session, course_id, person)
+    there = next((row for row in rows if row.state in HELD), None)
     if there is not None:
         course.taken -= taken
         await session.flush()
@@ -82,8 +86,13 @@ async def sign_up(
         return SignedUp(course, OVER)
     # Between the statement and the lock somebody may have given up a place.
     taken = taken or await _take(session, course_id, now)
-    row = await _put(session, course_id, contact_id, ENROLLED if taken else WAITING, now)
-    await session.refresh(course)
+    row = next((row for row in rows if row.contact_id == contact_id), None)
+    if row is None:
+        row = Enrolment(course_id=course_id, contact_id=contact_id, created_at=now)
+        session.add(row)
+    row.state, row.changed_at = ENROLLED if taken else WAITING, now
+    row.waits_from = None if taken else now
+    await session.flush()
     return SignedUp(course, row.state, await _before(session, row))
 
 
@@ -96,7 +105,8 @@ async def give_up(
         NotFound: no such course.
     """
     course = await _locked(session, course_id)
-    row = await _held(session, course_id, contact_id)
+    rows = await _rows(session, course_id, await _same_person(session, contact_id))
+    row = next((row for row in rows if row.state in HELD), None)
     if row is None:
         return course
     if row.state == ENROLLED:
@@ -138,7 +148,7 @@ async def mine(session: AsyncSession, contact_id: int, *, now: datetime) -> list
         .join(Course, Course.id == Enrolment.course_id)
         .where(
             Enrolment.contact_id.in_(await _same_person(session, contact_id)),
-            Enrolment.state.in_((ENROLLED, WAITING)),
+            Enrolment.state.in_(HELD),
             Course.ends_at > now,
         )
         .order_by(Course.starts_at, Course.id)
@@ -184,35 +194,16 @@ async def _take(session: AsyncSession, course_id: int, now: datetime) -> bool:
     return cast(CursorResult[Any], done).rowcount == 1
 
 
-async def _put(
-    session: AsyncSession, course_id: int, contact_id: int, state: str, now: datetime
-) -> Enrolment:
-    """Write the row of a contact; an earlier one that was given up is used again."""
-    row = await session.scalar(
+async def _rows(
+    session: AsyncSession, course_id: int, contact_ids: Sequence[int]
+) -> Sequence[Enrolment]:
+    """Return a person's rows of a course, over whichever channel, given up or not."""
+    rows = await session.scalars(
         select(Enrolment).where(
-            Enrolment.course_id == course_id, Enrolment.contact_id == contact_id
+            Enrolment.course_id == course_id, Enrolment.contact_id.in_(contact_ids)
         )
     )
-    if row is None:
-        row = Enrolment(course_id=course_id, contact_id=contact_id, created_at=now)
-        session.add(row)
-    row.state, row.changed_at = state, now
-    row.waits_from = now if state == WAITING else None
-    await session.flush()
-    return row
-
-
-async def _held(session: AsyncSession, course_id: int, contact_id: int) -> Enrolment | None:
-    """Return the place that a person has or waits for, over whichever channel."""
-    return await session.scalar(
-        select(Enrolment)
-        .where(
-            Enrolment.course_id == course_id,
-            Enrolment.contact_id.in_(await _same_person(session, contact_id)),
-            Enrolment.state.in_((ENROLLED, WAITING)),
-        )
-        .limit(1)
-    )
+    return rows.all()
 
 
 async def _same_person(session: AsyncSession, contact_id: int) -> list[int]:
