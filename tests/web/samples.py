@@ -14,10 +14,22 @@ from itertools import count
 from course_world import make_course
 from desk_world import World
 from rules_world import add_draft
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from teacher_world import add_family, send, write
 
-from bot.db.models import Alarm, LegalHold, ReadPermit, Staff
-from bot.services import staff
+from bot.db.models import (
+    Alarm,
+    Binding,
+    Contact,
+    Guardianship,
+    ImportBatch,
+    LegalHold,
+    ReadPermit,
+    Staff,
+)
+from bot.db.models.imports import CHECKED
+from bot.services import data_requests, places, staff
 
 MARK = "只有本校能看到的字"
 _numbers = count(1)
@@ -30,10 +42,12 @@ class Sample:
     Args:
         make: stores one and returns what to write into the path.
         shared: it belongs to no school, so whoever has the role reaches it.
+        of: the parameter before it in the path that it belongs to; `make` is given its id too.
     """
 
-    make: Callable[[World], Awaitable[int | str]]
+    make: Callable[..., Awaitable[int | str]]
     shared: bool = False
+    of: str = ""
 
 
 async def _case(world: World) -> int:
@@ -87,7 +101,7 @@ async def _permit(world: World) -> int:
 
 
 async def _child(world: World) -> int:
-    return await add_family(world, f"孩子{next(_numbers)}", parent="家长")
+    return await add_family(world, f"{MARK}{next(_numbers)}", parent="家长")
 
 
 async def _notice(world: World) -> int:
@@ -120,6 +134,71 @@ async def _hold(world: World) -> int:
     return row.id
 
 
+async def _place(world: World) -> int:
+    async with world.services.database.write() as session:
+        name = f"{MARK}{next(_numbers)}"
+        row = await places.add(session, kind="committee", name=name, parent=world.places["class_a"])
+    return row.id
+
+
+async def _tie(world: World, child_id: int) -> int:
+    async with world.services.database.read() as session:
+        query = select(Guardianship.id).where(Guardianship.child_id == child_id)
+        return (await session.scalars(query)).one()
+
+
+async def _import(world: World) -> int:
+    async with world.services.database.write() as session:
+        row = ImportBatch(
+            kind="excel",
+            place_id=world.places["school_a"].id,
+            name=MARK,
+            state=CHECKED,
+            created_at=world.now,
+        )
+        session.add(row)
+    return row.id
+
+
+async def _contact(session: AsyncSession, world: World) -> Contact:
+    row = Contact(
+        channel="wechat",
+        account="demo",
+        external_id=f"sample{next(_numbers)}",
+        place_id=world.places["class_a"].id,
+        created_at=world.now,
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def _binding(world: World) -> int:
+    """A parent's claim that waits for the class's teacher."""
+    async with world.services.database.write() as session:
+        contact = await _contact(session, world)
+        row = Binding(
+            contact_id=contact.id,
+            place_id=world.places["class_a"].id,
+            claim={"child": MARK, "relation": "M", "phone": "13900000001"},
+            created_at=world.now,
+        )
+        session.add(row)
+    return row.id
+
+
+async def _request(world: World) -> int:
+    """A parent's request about their data."""
+    async with world.services.database.write() as session:
+        contact = await _contact(session, world)
+        row = await data_requests.ask(session, contact, kind="correct", words=MARK, now=world.now)
+    return row.id
+
+
+async def _own_class(world: World) -> int:
+    return world.places["class_a"].id
+
+
 def _word(word: str) -> Callable[[World], Awaitable[str]]:
     async def make(world: World) -> str:
         return word
@@ -135,7 +214,13 @@ SAMPLES: Mapping[str, Sample] = {
     "hold_id": Sample(_hold),
     "notice_id": Sample(_notice),
     "child_id": Sample(_child),
+    "tie_id": Sample(_tie, of="child_id"),
+    "batch_id": Sample(_import),
+    "place_id": Sample(_place),
     "course_id": Sample(_course),
+    "binding_id": Sample(_binding),
+    "request_id": Sample(_request),
+    "class_id": Sample(_own_class),
     # Rules judge every school's messages; alarms are about the service itself.
     "rules_id": Sample(add_draft, shared=True),
     "name": Sample(_word("parent.toml"), shared=True),

@@ -141,6 +141,11 @@ def _in_role(visitor: Visitor, access: Access) -> bool:
     return not access.roles or visitor.role in access.roles
 
 
+async def _make(world: World, name: str, made: dict[str, int | str]) -> int | str:
+    sample = SAMPLES[name]
+    return await (sample.make(world, made[sample.of]) if sample.of else sample.make(world))
+
+
 def _parameters(method: str, path: str) -> list[str]:
     """Return what stands in the path and in the form of a route."""
     form = FORMS.get((method, path), {})
@@ -148,12 +153,13 @@ def _parameters(method: str, path: str) -> list[str]:
 
 
 async def _fill(
-    visitor: Visitor, method: str, path: str, made: dict[str, int | str]
+    visitor: Visitor, method: str, path: str, access: Access, made: dict[str, int | str]
 ) -> tuple[str, dict[str, str]]:
     """Return path and form with objects of school A; one that will be changed is a fresh one."""
+    changes = method == "POST" and visitor.here and _in_role(visitor, access)
     for name in _parameters(method, path):
-        if method == "POST" and not SAMPLES[name].shared and visitor.here:
-            made[name] = await SAMPLES[name].make(visitor.world)
+        if changes and not SAMPLES[name].shared:
+            made[name] = await _make(visitor.world, name, made)
     form = FORMS.get((method, path), {})
     fill = partial(PARAMETER.sub, lambda found: str(made[found.group(1)]))
     return fill(path), {field: fill(value) for field, value in form.items()}
@@ -188,8 +194,8 @@ async def test_every_route_is_for_whom_the_tables_say(
     world: World, app: Starlette, role: str | None
 ) -> None:
     made: dict[str, int | str] = {}
-    for name, sample in SAMPLES.items():
-        made[name] = await sample.make(world)
+    for name in SAMPLES:
+        made[name] = await _make(world, name, made)
     if role is None:
         visitors = [Visitor(world, None, here=False)]
     else:
@@ -198,7 +204,7 @@ async def test_every_route_is_for_whom_the_tables_say(
     problems = []
     for method, path, access in _routes():
         for visitor in visitors:
-            where, fields = await _fill(visitor, method, path, made)
+            where, fields = await _fill(visitor, method, path, access, made)
             form = fields | {"csrf": visitor.csrf(access)} if method == "POST" else {}
             answer = await visit(app, method, where, cookies=visitor.cookies(), form=form)
             if problem := _problem(visitor, method, path, access, answer):

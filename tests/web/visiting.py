@@ -55,7 +55,9 @@ async def visit(
     await asyncio.gather(task, return_exceptions=True)
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
-    return Answer(seen["status"], seen["headers"].get("location", ""), seen["body"].decode())
+    return Answer(
+        seen["status"], seen["headers"].get("location", ""), seen["body"].decode(errors="replace")
+    )
 
 
 async def _run(app: ASGIApp, scope: Any, receive: Any, send: Any, started: asyncio.Event) -> None:
