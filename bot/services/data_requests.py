@@ -112,10 +112,7 @@ async def _add(
 
 
 async def listing(session: AsyncSession, by: StaffView, now: datetime) -> list[Listed]:
-    """Return the requests at a person's places, open ones first, those due soonest before.
-
-    What they were shown is recorded.
-    """
+    """Return the requests at a person's places, open ones first, those due soonest before."""
     query = (
         select(DataRequest, Place.name)
         .join(Place, Place.id == DataRequest.place_id)
@@ -124,9 +121,6 @@ async def listing(session: AsyncSession, by: StaffView, now: datetime) -> list[L
         .limit(MOST_LISTED)
     )
     rows = (await session.execute(query)).all()
-    for row, _ in rows:
-        if row.state == OPEN:
-            await _record(session, row, "request.listed", by.id, now)
     return [Listed(row, name, row.state == OPEN and row.due_at < now) for row, name in rows]
 
 

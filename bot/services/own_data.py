@@ -39,7 +39,7 @@ HIDDEN_CATEGORIES = frozenset({"ABU", "SA", "DV", "TCH"})
 SHOWN_REPLIES = ("answer", "choices", "abstain", "smalltalk", "service")
 # Who may be named as a reader, and of what: never a counselor, never anything of a case.
 SHOWN_ROLES = ("teacher", "lead", "admin", "district")
-SHOWN_READS = ("people.listed", "people.read", "people.phones", "binding.listed", "request.listed")
+SHOWN_READS = ("people.listed", "people.read", "binding.listed", "request.listed")
 MOST_LINES = 2000
 _Row = TypeVar("_Row", Consent, DataRequest)
 
@@ -199,20 +199,34 @@ async def _reads(
         objects |= (AuditEntry.object_kind == "guardian") & (AuditEntry.object_id == guardian.id)
     if children:
         objects |= (AuditEntry.object_kind == "child") & AuditEntry.object_id.in_(children)
-        classes = select(Child.place_id).where(Child.id.in_(children))
-        objects |= (AuditEntry.object_kind == "place") & AuditEntry.object_id.in_(classes)
+        # A list of the class, or of the whole grade or school, held the child too.
+        above = await _places_above(session, children)
+        objects |= (AuditEntry.object_kind == "place") & AuditEntry.object_id.in_(above)
     query = (
         select(AuditEntry.action, StaffRole.role, AuditEntry.id, AuditEntry.at)
         .join(StaffRole, StaffRole.staff_id == AuditEntry.staff_id)
         .where(objects, AuditEntry.action.in_(SHOWN_READS), StaffRole.role.in_(SHOWN_ROLES))
     )
-    found: dict[tuple[str, str], dict[int, datetime]] = {}
+    seen: dict[int, tuple[str, str, datetime]] = {}
     for action, role, entry_id, at in await session.execute(query):
-        found.setdefault((action, role), {})[entry_id] = at
+        # Whoever has several roles is shown once, by the one that stands nearest to the child.
+        known = seen.get(entry_id)
+        if known is None or SHOWN_ROLES.index(role) < SHOWN_ROLES.index(known[1]):
+            seen[entry_id] = (action, role, at)
+    found: dict[tuple[str, str], list[datetime]] = {}
+    for action, role, at in seen.values():
+        found.setdefault((action, role), []).append(at)
     return tuple(
-        Reads(action, role, len(times), max(times.values()))
+        Reads(action, role, len(times), max(times))
         for (action, role), times in sorted(found.items())
     )
+
+
+async def _places_above(session: AsyncSession, children: Sequence[int]) -> set[int]:
+    paths = await session.scalars(
+        select(Place.path).join(Child, Child.place_id == Place.id).where(Child.id.in_(children))
+    )
+    return {int(part) for path in paths for part in path.split("/") if part}
 
 
 async def _enrolments(

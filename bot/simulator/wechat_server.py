@@ -35,6 +35,7 @@ def make_fake_wechat(state: FakePlatform) -> Starlette:
         "/cgi-bin/message/custom/send": _with_token(_custom_send),
         "/cgi-bin/message/template/send": _with_token(_template_send),
         "/cgi-bin/message/subscribe/bizsend": _with_token(_subscribe_send),
+        "/cgi-bin/qrcode/create": _with_token(_qrcode),
         "/cgi-bin/webhook/send": _wecom_robot,
         "/robot/send": _dingtalk_robot,
     }
@@ -107,6 +108,14 @@ def _template_send(state: FakePlatform, _request: Request, payload: dict[str, An
 
 def _subscribe_send(state: FakePlatform, _request: Request, payload: dict[str, Any]) -> Response:
     return _notify(state, "subscribe", payload)
+
+
+def _qrcode(_state: FakePlatform, _request: Request, payload: dict[str, Any]) -> Response:
+    """Make a permanent code; the real one gives no `errcode` when all is well."""
+    scene = str(payload.get("action_info", {}).get("scene", {}).get("scene_str", ""))
+    if payload.get("action_name") != "QR_LIMIT_STR_SCENE" or not 1 <= len(scene) <= 64:
+        return _code(40053)
+    return JSONResponse({"ticket": f"t-{scene}", "url": f"http://weixin.qq.com/q/{scene}"})
 
 
 def _notify(state: FakePlatform, kind: str, payload: dict[str, Any]) -> Response:

@@ -44,4 +44,6 @@ PEOPLE: Mapping[tuple[str, str], Access] = {
     ("GET", f"{IMPORT}/report"): for_action("people.import"),
     ("POST", f"{IMPORT}/apply"): for_action("people.import"),
     ("POST", f"{IMPORT}/undo"): for_action("people.import"),
+    ("GET", "/admin/requests"): for_action("request.decide"),
+    ("POST", "/admin/requests/{request_id:int}/answer"): for_action("request.decide"),
 }

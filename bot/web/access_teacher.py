@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.web.access import Access, for_action
 
 NOTICE = "/teacher/notices/{notice_id:int}"
+BINDING = "/teacher/bindings/{binding_id:int}"
 COURSE = "/teacher/courses/{course_id:int}"
 
 TEACHER: Mapping[tuple[str, str], Access] = {
@@ -20,6 +21,11 @@ TEACHER: Mapping[tuple[str, str], Access] = {
     ("POST", f"{NOTICE}/withdraw"): for_action("notice.write"),
     ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): for_action("people.phone"),
     ("GET", f"{NOTICE}/phones"): for_action("people.phone"),
+    ("GET", "/teacher/bindings"): for_action("binding.decide"),
+    ("POST", f"{BINDING}/agree"): for_action("binding.decide"),
+    ("POST", f"{BINDING}/refuse"): for_action("binding.decide"),
+    ("POST", f"{BINDING}/withdraw"): for_action("binding.decide"),
+    ("GET", "/teacher/classes/{class_id:int}/code"): for_action("binding.decide"),
     ("GET", "/teacher/courses"): for_action("course.read"),
     ("POST", "/teacher/courses"): for_action("course.change"),
     ("GET", "/teacher/courses/new"): for_action("course.change"),

@@ -1,6 +1,6 @@
 """The pages of tree, people and imports; put together in `bot.web.routes`."""
 
-from bot.web import imports, move_up, people, staffing, tree
+from bot.web import imports, move_up, people, requests, staffing, tree
 from bot.web.access_people import CHILD, IMPORT, PERSON, PLACE
 from bot.web.guard import Page
 
@@ -39,4 +39,6 @@ PAGES: dict[tuple[str, str], Page] = {
     ("GET", f"{IMPORT}/report"): imports.report_file,
     ("POST", f"{IMPORT}/apply"): imports.apply,
     ("POST", f"{IMPORT}/undo"): imports.undo,
+    ("GET", "/admin/requests"): requests.list_page,
+    ("POST", "/admin/requests/{request_id:int}/answer"): requests.answer,
 }

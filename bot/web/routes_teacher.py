@@ -1,7 +1,7 @@
 """The pages of notices, courses, bindings; put together in `bot.web.routes`."""
 
-from bot.web import courses, notice_states, notices, teacher
-from bot.web.access_teacher import COURSE, NOTICE
+from bot.web import bindings, courses, notice_states, notices, teacher
+from bot.web.access_teacher import BINDING, COURSE, NOTICE
 from bot.web.guard import Page
 
 PAGES: dict[tuple[str, str], Page] = {
@@ -17,6 +17,11 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{NOTICE}/withdraw"): notice_states.withdraw,
     ("POST", f"{NOTICE}/children/{{child_id:int}}/confirm"): notice_states.confirmed_by_phone,
     ("GET", f"{NOTICE}/phones"): notice_states.phones,
+    ("GET", "/teacher/bindings"): bindings.list_page,
+    ("POST", f"{BINDING}/agree"): bindings.agree,
+    ("POST", f"{BINDING}/refuse"): bindings.refuse,
+    ("POST", f"{BINDING}/withdraw"): bindings.withdraw,
+    ("GET", "/teacher/classes/{class_id:int}/code"): bindings.code_page,
     ("GET", "/teacher/courses"): courses.list_page,
     ("POST", "/teacher/courses"): courses.create,
     ("GET", "/teacher/courses/new"): courses.new_page,

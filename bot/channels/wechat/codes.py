@@ -1,0 +1,42 @@
+"""The address that stands in a WeChat QR code with a scene, asked for once and kept.
+
+Called through `Services.class_codes` by the page of a class's code. A permanent code with the same
+scene has the same address again, so nothing is stored.
+Source: developers.weixin.qq.com, "Generating a parametric QR code" (`QR_LIMIT_STR_SCENE`; 100,000
+permanent codes an account; `url` is what the picture holds, to be drawn by oneself).
+"""
+
+from bot.channels.wechat.client import WechatClient
+from bot.core.errors import ChannelUnavailable
+
+PATH = "/cgi-bin/qrcode/create"
+LONGEST_SCENE = 64
+
+
+class SceneCodes:
+    """Codes of one account."""
+
+    def __init__(self, client: WechatClient) -> None:
+        self._client = client
+        self._known: dict[str, str] = {}
+
+    async def address(self, scene: str) -> str:
+        """Return the address that a scene's code holds.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+            ValueError: WeChat takes scenes of 1 to 64 characters.
+        """
+        if not 1 <= len(scene) <= LONGEST_SCENE:
+            raise ValueError("a scene has 1 to 64 characters")
+        if scene not in self._known:
+            payload = {
+                "action_name": "QR_LIMIT_STR_SCENE",
+                "action_info": {"scene": {"scene_str": scene}},
+            }
+            answer = await self._client.call(PATH, payload, proof="url")
+            url = answer.get("url")
+            if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+                raise ChannelUnavailable("qrcode/create: no address in the answer")
+            self._known[scene] = url
+        return self._known[scene]

@@ -1,0 +1,53 @@
+"""`/admin/requests`: what parents ask about their data, answered in writing in time."""
+
+from starlette.responses import RedirectResponse, Response
+
+from bot.core.errors import Conflict, InputInvalid
+from bot.services import binding_desk, consents, data_requests, rights
+from bot.web.bindings_words import word
+from bot.web.guard import Call
+
+PAGE = "/admin/requests"
+
+
+async def list_page(call: Call, *, status: int = 200, trouble: str = "") -> Response:
+    """Show what waits, what is overdue, what was answered, and how many consents stand."""
+    now = call.services.clock.now()
+    async with call.services.database.read() as session:
+        rows = await data_requests.listing(session, call.staff, now)
+        places = rights.places_for(call.staff, "consent.read")
+        counts = await consents.counts(session, places)
+    if rows:
+        async with call.services.database.write() as session:
+            shown = [one.row.contact_id for one in rows]
+            await binding_desk.looked(session, call.staff, shown, now, action="request.listed")
+    return call.page(
+        "admin_requests.html",
+        status=status,
+        rows=rows,
+        counts=counts,
+        kinds=consents.KINDS,
+        sent=call.form,
+        word=word,
+        notice=word("done", call.request.query_params.get("done", "")),
+        trouble=trouble,
+    )
+
+
+async def answer(call: Call) -> Response:
+    """Answer one request."""
+    try:
+        async with call.services.database.write() as session:
+            await data_requests.answer(
+                session,
+                call.staff,
+                call.request.path_params["request_id"],
+                state=call.form.get("state", ""),
+                words=call.form.get("answer", ""),
+                now=call.services.clock.now(),
+            )
+    except InputInvalid as error:
+        return await list_page(call, status=422, trouble=word("trouble", error.field))
+    except Conflict as error:
+        return await list_page(call, status=error.status, trouble=word("trouble", "conflict"))
+    return RedirectResponse(f"{PAGE}?done=answered", 303)
