@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from course_world import make_course
+from course_world import as_staff, make_course
 from factories import NIGHT, incoming
 from house import DANGER, PARENT, Home
 
 from bot.core.clock import SHANGHAI
 from bot.db.models import Contact, Course, Delivery, Enrolment, GapTicket, Notice
-from bot.services import course_news
+from bot.services import course_news, courses
+from bot.services.courses import CourseText
 
 SATURDAY = datetime(2026, 11, 28, 14, 30, tzinfo=SHANGHAI)
 HOMEWORK, PHONE, WALK = "写作业不再拉锯", "手机和平板的规矩", "河边走一走"
@@ -245,3 +246,84 @@ async def test_a_danger_while_a_list_stands_is_a_danger(staffed: Home) -> None:
     await staffed.say("课程")
     assert "120" in await staffed.say(DANGER)
     assert await staffed.rows(Contact, Contact.external_id == PARENT)
+
+
+# In DingTalk, and what is told unasked ------------------------------------------------------------
+
+
+async def hear(home: Home, person: str, text: str) -> str:
+    """Write over the robot's Stream and return what came back."""
+    home.platform.sent.clear()
+    await home.hear(home.robot.message(person, text))
+    await home.house.reception.finish(5)
+    await home.work()
+    await home.wait(seconds=2)
+    return "\n".join(one.text for one in home.platform.sent if one.recipient == person)
+
+
+async def test_the_same_in_dingtalk(staffed: Home) -> None:
+    await fill(staffed)
+    listed = await hear(staffed, "u001", "最近有什么课")
+    assert PHONE in listed
+    assert HOMEWORK not in listed, "nobody knows whose parent this is: the district's courses"
+    booked = await hear(staffed, "u001", "1")
+    assert f"报好了：《{PHONE}》" in booked
+    assert "会提醒你" in booked
+    assert "48小时" not in booked
+    assert PHONE in await hear(staffed, "u001", "我的报名")
+    assert "已取消" in await hear(staffed, "u001", "取消报名1")
+    assert "已停止" in await hear(staffed, "u001", "退订")
+    assert "到时候不会提醒" in await hear(staffed, "u001", "帮我报名手机和平板")
+    assert "已恢复" in await hear(staffed, "u001", "恢复")
+    assert await enrolments(staffed) == [(2, "enrolled")]
+
+
+async def test_who_signed_up_is_told_of_another_time_and_of_the_end(staffed: Home) -> None:
+    await fill(staffed, places=1)
+    await staffed.driver.follow("oParent0002", "class-302")
+    for parent in (PARENT, "oParent0002"):
+        await staffed.say("课程", parent=parent)
+        await staffed.say("1", parent=parent)
+    by = as_staff("lead", staffed.place.school, staffed.place.class_)
+    later = SATURDAY + timedelta(hours=3)
+    text = CourseText(
+        kind="course",
+        title=HOMEWORK,
+        summary="一句话说完。",
+        starts_at=later,
+        ends_at=later + timedelta(hours=1),
+        where="二楼",
+        places=1,
+    )
+    async with staffed.write() as session:
+        await courses.change(session, by, 1, text=text, row_version=1, now=staffed.clock.now())
+    staffed.platform.sent.clear()
+    await staffed.work()
+    for parent in (PARENT, "oParent0002"):
+        assert "现在是：11月28日（周六）17:30–18:30，二楼" in "".join(staffed.sent(parent))
+    staffed.platform.sent.clear()
+    async with staffed.write() as session:
+        await courses.set_state(
+            session, by, 1, state="cancelled", row_version=2, now=staffed.clock.now()
+        )
+    await staffed.work()
+    for parent in (PARENT, "oParent0002"):
+        assert "取消了，请不要再去" in "".join(staffed.sent(parent))
+    assert "主办方已取消" in await staffed.say("我的报名")
+    staffed.clock.moment = SATURDAY - timedelta(hours=1)
+    staffed.platform.sent.clear()
+    await staffed.work()
+    assert staffed.sent() == [], "no reminder of what is off"
+
+
+async def test_a_job_that_runs_twice_tells_once(staffed: Home) -> None:
+    await fill(staffed)
+    await staffed.say("课程")
+    await staffed.say("1")
+    payload: dict[str, object] = {"course": 1, "what": "moved", "starts": 0}
+    for _ in range(2):
+        async with staffed.write() as session:
+            await course_news.tell(session, payload, key="once", now=staffed.clock.now())
+    staffed.platform.sent.clear()
+    await staffed.work()
+    assert len(staffed.sent()) == 1
