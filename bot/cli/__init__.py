@@ -17,6 +17,7 @@ from bot.cli import (
     handbook,
     hotlines,
     move,
+    people,
     quality,
     retention,
     risk_model,
@@ -44,6 +45,7 @@ app.add_typer(bench.app, name="bench", help="Measure speed; one JSON object each
 app.add_typer(hotlines.app, name="hotlines", help="The numbers that replies print.")
 app.add_typer(audit.app, name="audit", help="Check and export the audit trail.")
 app.add_typer(retention.app, name="retention", help="Forget what is over its time.")
+app.add_typer(people.app, name="people", help="Children and guardians: import a file.")
 app.add_typer(staff.app, name="staff", help="Members of staff and their passwords.")
 
 
