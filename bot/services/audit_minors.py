@@ -5,6 +5,7 @@ Called by `xinqing audit export --minors`. Source: notice of the Cyberspace Admi
 Regulations on the Protection of Minors in Cyberspace, articles 36–37. No names, no ids.
 """
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from bot.db.models import (
 from bot.services.audit_list import Wanted, actions, word
 
 NOBODY, NO_ROLE = "service", "none"
+_CODE = re.compile(r"[a-z_]{1,32}")
 Row = dict[str, object]
 
 
@@ -72,12 +74,17 @@ async def _uses(session: AsyncSession, since: datetime, until: datetime) -> list
     counts: Counter[tuple[str, str, str, str]] = Counter()
     async for entry in _entries(session, touching, since, until):
         roles = _roles_at(held.get(entry.staff_id or 0, ()), entry)
-        purpose = str(entry.data.get("reason", "") or entry.data.get("purpose", ""))[:48]
-        counts[touching[entry.action], entry.action, roles, purpose] += 1
+        counts[touching[entry.action], entry.action, roles, _purpose(entry)] += 1
     return [
         _row(section, word(action), role, purpose, count)
         for (section, action, role, purpose), count in sorted(counts.items())
     ]
+
+
+def _purpose(entry: AuditEntry) -> str:
+    """Return the stated purpose where it is a code; words are nothing for a report of counts."""
+    stated = str(entry.data.get("reason") or entry.data.get("purpose") or "")
+    return stated if _CODE.fullmatch(stated) else ""
 
 
 async def _entries(

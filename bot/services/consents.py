@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import audit, bindings, cases, links, risk_cases, rule_changes, sharing
+from bot.services import audit, bindings, cases, holds, links, risk_cases, rule_changes, sharing
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
@@ -173,12 +173,15 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     Kept are messages of level 2 and above with their assessments and what was said with them: an
     open case may not lose its ground, and reports have a legal period. While such a case is open,
     the class, the binding and the emergency contact stay too, for they lead help to the right door.
+    Under a legal hold only the consents and the links end, all else stays until it is lifted.
     Consents stay, withdrawn: the law asks for proof of them. Counts, states and the platform's id
     stay. Copies among the rules' test cases go whatever their level: no law asks for them.
     """
     await withdraw(session, contact_id, now=now, everybody=True)
-    await bindings.forget_claims(session, contact_id)
     await links.revoke(session, contact_id, now=now)
+    if await holds.is_held(session, contact_id):
+        return True
+    await bindings.forget_claims(session, contact_id)
     case = await cases.open_case(session, contact_id)
     in_danger = case is not None and case.level in ESCALATED
     keeps = await _erase_words(session, contact_id, now=now)
@@ -194,7 +197,9 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
 
 
 async def _erase_words(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
-    """Erase what was said below level 2, both ways; return whether anything above has to stay."""
+    """Erase what was said below level 2, both ways; return whether anything has to stay."""
+    if await holds.is_held(session, contact_id):
+        return True
     plain = select(Message.id).where(
         Message.contact_id == contact_id, Message.level.in_(("0", "1"))
     )
