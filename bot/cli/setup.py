@@ -19,7 +19,7 @@ from bot.db import crypto, tenant_keys
 from bot.db.engine import Database, make_engine
 from bot.db.opening import open_database
 from bot.db.rotate import rotate, stale
-from bot.services import audit, demo, hotlines
+from bot.services import audit, demo, hotlines, lookups
 
 ACCOUNT, ROBOT_NAME = "demo", "心晴"
 ALPHABET = string.ascii_letters + string.digits
@@ -128,17 +128,20 @@ def rotate_keys(
     """Put every stored field under the key it belongs to; the service may go on running.
 
     The ring's key: put the new one first in XINQING_SECRET_KEYS, restart, run this, then take the
-    old one out. A district's own key: name the district. Broken off, it is run again.
+    old one out, restart and run this once more: it makes the hashes anew by which people are found.
+    A district's own key: name the district. Broken off, it is run again.
     """
     settings = load_settings()
     crypto.install(crypto.KeyRing.parse(settings.secret_keys.get_secret_value()))
-    changed, left = asyncio.run(_rotate(settings.url, district))
+    changed, left, looked_up = asyncio.run(_rotate(settings.url, district))
     typer.echo(f"已用新密钥重新加密 {changed} 个字段，还在旧密钥下的 {left} 个")
+    if looked_up:
+        typer.echo(f"取出旧密钥后，重算了 {looked_up} 个人的查找码")
     if left:
         raise typer.Exit(1)
 
 
-async def _rotate(url: str, district: int) -> tuple[int, int]:
+async def _rotate(url: str, district: int) -> tuple[int, int, int]:
     database, clock = Database(make_engine(url)), SystemClock()
     try:
         async with database.read() as session:
@@ -150,7 +153,7 @@ async def _rotate(url: str, district: int) -> tuple[int, int]:
             changed = await rotate(
                 database, lambda done, total: bar.update(task, completed=done, total=total)
             )
-        return changed, await stale(database)
+        return changed, await stale(database), await lookups.renew(database, crypto.installed())
     except crypto.Undecipherable as error:
         raise ConfigInvalid(f"XINQING_SECRET_KEYS: {error}") from None
     finally:

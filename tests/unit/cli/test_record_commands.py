@@ -21,8 +21,8 @@ from bot.db import crypto, field_keys, tenant_keys
 from bot.db.crypto import KeyRing, new_key
 from bot.db.engine import Database, make_engine
 from bot.db.field_keys import FieldKeys
-from bot.db.models import AuditEntry, Message, RetentionRun, TenantKey
-from bot.services import audit, places
+from bot.db.models import AuditEntry, Child, Guardian, Message, RetentionRun, TenantKey
+from bot.services import audit, people, places
 
 Run = Callable[..., Result]
 NOW = datetime.now(UTC)
@@ -188,4 +188,46 @@ def test_keys_are_rotated_for_the_ring_and_for_a_district(
     assert f"新密钥 d{district}-1" in done.stderr
     assert len(change(lambda session: session.scalars(select(TenantKey.key_id))).all()) == 1
     field_keys.use(FieldKeys())
+    crypto.install(KeyRing.parse(KEYS))
+
+
+async def _family(session: AsyncSession) -> None:
+    ring = crypto.installed()
+    session.add_all(
+        [
+            Child(
+                name="林小晴",
+                name_key=people.name_key(ring, "林小晴"),
+                student_no="2024001",
+                student_key=people.student_key(ring, "2024001"),
+                source="import",
+                created_at=NOW,
+            ),
+            Child(name="", name_key="", source="import", created_at=NOW),
+            Guardian(
+                name="林静",
+                phone="13800000000",
+                phone_key=people.phone_key(ring, "13800000000"),
+                source="import",
+                created_at=NOW,
+            ),
+        ]
+    )
+
+
+def test_people_are_found_again_after_the_old_key_has_gone(
+    run: Run, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(_family)
+    fresh = new_key("fresh")
+    monkeypatch.setenv("XINQING_SECRET_KEYS", f"{fresh},{KEYS}")
+    assert "查找码" not in run("rotate-keys").stdout
+    monkeypatch.setenv("XINQING_SECRET_KEYS", fresh)
+    assert "重算了 2 个人的查找码" in run("rotate-keys").stdout
+    ring = KeyRing.parse(fresh)
+    keys = change(lambda session: session.scalars(select(Child.name_key).order_by(Child.id)))
+    assert list(keys) == [people.name_key(ring, "林小晴"), ""]
+    phones = change(lambda session: session.scalars(select(Guardian.phone_key)))
+    assert list(phones) == [people.phone_key(ring, "13800000000")]
+    assert "查找码" not in run("rotate-keys").stdout
     crypto.install(KeyRing.parse(KEYS))
