@@ -8,6 +8,7 @@ from desk_world import World
 from playwright.async_api import Browser, Page, expect
 from serving import BROWSER_MARKS, launch, serve, unprovoked, watch
 from starlette.applications import Starlette
+from teacher_world import add_class, add_family, arrive, confirm, expand, send, write
 
 from bot.services import cases, conversations
 from bot.web.guard import LOGIN_COOKIE
@@ -163,6 +164,9 @@ async def test_a_lost_stream_is_said_and_taken_back(world: World, open_page: Ope
 async def test_nothing_is_wider_than_the_screen(world: World, open_page: Open, width: int) -> None:
     long = "长" * 400 + "https://example.cn/" + "x" * 300
     case_id = await world.add_case("one", place="school_a", text=long, fired="长" * 60)
+    await add_family(world, "长" * 60, parent="长" * 60, phone="13800000001")
+    draft, out = await write(world, title="x" * 40), await write(world, title="长" * 40)
+    await send(world, out)
     for path, login in (
         ("/", None),
         ("/login", None),
@@ -170,10 +174,44 @@ async def test_nothing_is_wider_than_the_screen(world: World, open_page: Open, w
         ("/handbook/T06-01", None),
         ("/desk", "counselor"),
         (f"/desk/cases/{case_id}", "counselor"),
+        ("/teacher", "teacher"),
+        ("/teacher/notices", "teacher"),
+        ("/teacher/notices/new", "lead"),
+        (f"/teacher/notices/{draft}", "teacher"),
+        (f"/teacher/notices/{out}", "teacher"),
+        (f"/teacher/notices/{out}/phones", "teacher"),
     ):
         page = await open_page(path, login, width=width)
         wide = await page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, path
+        await page.context.close()
+
+
+async def test_a_teacher_writes_sends_and_watches_the_answers(
+    world: World, open_page: Open
+) -> None:
+    await add_class(world)
+    page = await open_page("/teacher", "teacher", width=390)
+    await page.get_by_role("link", name="写通知", exact=True).click()
+    await page.fill("#title", "周五家长会")
+    await page.fill("#body", "周五下午两点")
+    await expect(page.locator("[data-count-of=body]")).to_have_text("6 / 500 字")
+    await page.reload()
+    assert await page.input_value("#body") == "周五下午两点"
+    await page.get_by_role("button", name="下一步").click()
+    await expect(page.locator(".phone-bubble")).to_contain_text("【通知】周五家长会")
+    await page.get_by_role("button", name="发送给1位家长").dblclick()
+    await expect(page.get_by_role("status").first).to_contain_text("开始发了")
+    await expand(world, 1)
+    await arrive(world, 1)
+    await expect(page.locator("#progress")).to_contain_text("0 / 3", timeout=8000)
+    await confirm(world, 1, "安安")
+    await expect(page.locator("#progress")).to_contain_text("1 / 3", timeout=20_000)
+    await page.get_by_role("button", name="乐乐的家长电话里确认了").click()
+    await expect(page.locator("#progress")).to_contain_text("2 / 3")
+    await page.get_by_role("link", name="打印电话单").click()
+    await expect(page.locator(".phone-list tbody tr")).to_have_count(1)
+    await expect(page.get_by_role("button", name="打印")).to_be_visible()
 
 
 async def test_the_simulator_types_answers_and_shows_alerts(open_page: Open) -> None:
