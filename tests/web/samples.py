@@ -234,6 +234,7 @@ SAMPLES: Mapping[str, Sample] = {
 FORMS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("POST", "/permits"): {"kind": "case", "object": "{case_id}", "reason": "家长来校说明情况"},
     ("POST", "/permits/now"): {"kind": "case", "object": "{case_id}", "reason": "家长来校说明情况"},
+    ("POST", "/teacher/bindings/{binding_id:int}/agree"): {"pick": "{child_id}:0", "name": "林静"},
 }
 
 _NOT_THEIRS = "it is another person's permit"
