@@ -166,9 +166,7 @@ async def _send(session: AsyncSession, context: Context, by: StaffView) -> Outco
     async def send(session: AsyncSession) -> None:
         # Sent or dropped on the page meanwhile: then that counts.
         with suppress(Conflict):
-            await notices.send(
-                session, by, notice.id, notice.row_version, context.now, templates=templates
-            )
+            await notices.send(session, by, notice.id, notice.row_version, context.now)
 
     return context.outcome(
         "notices",

@@ -6,6 +6,7 @@ Everything is looked at again right before it leaves: the notice may be withdraw
 closed, the guardian blocked.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -120,7 +121,10 @@ class Notices:
             ways = await notice_plan.ways(
                 session, guardians, scope, now=now, templates=self._templates.keys()
             )
-            await notice_rows.add(session, notice, ways, {}, now=now)
+            new = await notice_rows.add(session, notice, ways, {}, now=now)
+            if notice.rounds == 1:
+                new["children"] = len(children)
+                notice.counts = dict(Counter(notice.counts) + new)
             notice.expanded = children[-1]
         if len(children) < CHUNK:
             notice.state = SENT

@@ -8,6 +8,7 @@ Source: developers.weixin.qq.com, Customer_Service_Messages; open.dingtalk.com,
 """
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -98,7 +99,20 @@ def open_wechat_window(contact: Contact, kind: Kind, now: datetime) -> None:
     contact.window_used = 0
 
 
-def budget_left(contact: Contact, now: datetime) -> int | None:
+class Window(Protocol):
+    """What decides whether a contact may be written to; a contact, or these columns of one."""
+
+    @property
+    def following(self) -> bool: ...
+    @property
+    def window_until(self) -> datetime | None: ...
+    @property
+    def window_limit(self) -> int: ...
+    @property
+    def window_used(self) -> int: ...
+
+
+def budget_left(contact: Window, now: datetime) -> int | None:
     """Return how many messages may still be sent 1:1 outside a callback; None: not counted."""
     uncounted = contact.window_limit == UNCOUNTED
     if not contact.following:

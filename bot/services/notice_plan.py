@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
 
 from bot.db.models import Child, Contact, Guardian, Guardianship, NoticeChild, Place
 from bot.db.models.person import ACTIVE
@@ -30,10 +29,11 @@ _MENDABLE = (CLOSED, STOPPED, UNFOLLOWED)
 # The last message of WeChat's window stays for an answer, above all for one in a crisis.
 KEPT_OF_WINDOW = 1
 AT_ONCE = 500
-_CONTACT = load_only(
+# Columns, not whole contacts: a school has thousands, and their names are not needed.
+_CONTACT = (
+    Contact.id,
     Contact.channel,
     Contact.account,
-    Contact.external_id,
     Contact.guardian_id,
     Contact.following,
     Contact.stopped_at,
@@ -41,6 +41,21 @@ _CONTACT = load_only(
     Contact.window_limit,
     Contact.window_used,
 )
+
+
+class Reachable(contacts.Window, Protocol):
+    """The columns of a contact that decide over its way."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def account(self) -> str: ...
+    @property
+    def guardian_id(self) -> int | None: ...
+    @property
+    def stopped_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +146,12 @@ async def ways_to_contacts(
     """Return for each contact how it can be told now."""
     found: dict[int, Way] = {}
     for ids in _parts(sorted(contact_ids)):
-        rows = await session.scalars(select(Contact).options(_CONTACT).where(Contact.id.in_(ids)))
-        found |= {row.id: way_to(row, now, templates) for row in rows}
+        rows = await session.execute(select(*_CONTACT).where(Contact.id.in_(ids)))
+        found |= {row.id: way_to(cast(Reachable, row), now, templates) for row in rows}
     return found
 
 
-def way_to(contact: Contact, now: datetime, templates: Collection[str]) -> Way:
+def way_to(contact: Reachable, now: datetime, templates: Collection[str]) -> Way:
     """Return how one contact can be told now."""
     reason = _closed(contact, now)
     lane = f"{contact.channel}:{contact.account}"
@@ -177,7 +192,7 @@ async def count(
     return len(children), by_way, Counter(way.reason for way in found.values() if not way.name)
 
 
-def _closed(contact: Contact, now: datetime) -> str:
+def _closed(contact: Reachable, now: datetime) -> str:
     """Return why the contact's own channel takes no message now; empty: it does."""
     if contact.stopped_at is not None:
         return STOPPED
@@ -190,29 +205,31 @@ def _closed(contact: Contact, now: datetime) -> str:
 async def _may_be_told(
     session: AsyncSession, guardian_ids: Sequence[int], children: Select[int]
 ) -> set[int]:
+    (child_id,) = children.selected_columns
+    # Asked for each tie by itself: listing all children of a school for every part would take long.
+    concerned = children.where(child_id == Guardianship.child_id).correlate(Guardianship).exists()
     rows = await session.scalars(
         select(Guardianship.guardian_id)
         .where(
             Guardianship.guardian_id.in_(guardian_ids),
             Guardianship.ended_at.is_(None),
             Guardianship.custody_block.is_(False),
-            Guardianship.child_id.in_(children),
+            concerned,
         )
         .distinct()
     )
     return set(rows)
 
 
-async def _contacts(session: AsyncSession, guardian_ids: Sequence[int]) -> dict[int, list[Contact]]:
-    rows = await session.scalars(
-        select(Contact)
-        .options(_CONTACT)
-        .where(Contact.guardian_id.in_(guardian_ids))
-        .order_by(Contact.id)
+async def _contacts(
+    session: AsyncSession, guardian_ids: Sequence[int]
+) -> dict[int, list[Reachable]]:
+    rows = await session.execute(
+        select(*_CONTACT).where(Contact.guardian_id.in_(guardian_ids)).order_by(Contact.id)
     )
-    found: dict[int, list[Contact]] = {}
+    found: dict[int, list[Reachable]] = {}
     for row in rows:
-        found.setdefault(row.guardian_id or 0, []).append(row)
+        found.setdefault(row.guardian_id, []).append(cast(Reachable, row))
     return found
 
 

@@ -4,11 +4,12 @@ Called by the job that expands a notice and by `notices.announce`. A person has 
 held by its key, so that writing the same part again (after a crash) changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Row, Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import Delivery, Notice, NoticeChild
@@ -58,7 +59,7 @@ async def add(
     *,
     now: datetime,
     round_: int | str | None = None,
-) -> int:
+) -> Counter[str]:
     """Write a delivery for each guardian and each contact, and queue those that can be sent.
 
     Args:
@@ -66,25 +67,31 @@ async def add(
         round_: None: the notice's present one.
 
     Returns:
-        How many are new.
+        The ways and the reasons of those that are new, counted.
     """
     number = notice.rounds if round_ is None else round_
-    told = {
-        **{(str(one), one): way for one, way in guardians.items()},
-        **{(f"c{one}", None): way for one, way in contacts.items()},
-    }
+    told: list[tuple[str, int | None, Way]] = [
+        *((str(one), one, way) for one, way in guardians.items()),
+        *((f"c{one}", None, way) for one, way in contacts.items()),
+    ]
     rows = [
         _row(notice, who, way, number, now) | {"guardian_id": guardian_id}
-        for (who, guardian_id), way in told.items()
+        for who, guardian_id, way in told
     ]
-    lanes = {str(row["key"]): way.lane for row, way in zip(rows, told.values(), strict=True)}
+    lanes = {str(row["key"]): way.lane for row, (_, _, way) in zip(rows, told, strict=True)}
     statement = (
         dialect_of(session)
         .insert(_DELIVERY)
         .on_conflict_do_nothing(index_elements=["key"])
-        .returning(_DELIVERY.c.id, _DELIVERY.c.key, _DELIVERY.c.state)
+        .returning(
+            _DELIVERY.c.id,
+            _DELIVERY.c.key,
+            _DELIVERY.c.state,
+            _DELIVERY.c.target,
+            _DELIVERY.c.reason,
+        )
     )
-    new = []
+    new: list[Row[Any]] = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
         new += (await session.execute(statement, rows[start : start + ROWS_AT_ONCE])).all()
     prio = CORRECTION_PRIO if number == CORRECTION else SEND_PRIO
@@ -103,7 +110,7 @@ async def add(
             if row.state == QUEUED
         ],
     )
-    return len(new)
+    return Counter(row.target or row.reason for row in new)
 
 
 def _row(notice: Notice, who: str, way: Way, round_: int | str, now: datetime) -> dict[str, object]:

@@ -56,7 +56,7 @@ WRITE, READ_STATES = "notice.write", "notice.read"
 TITLE_MOST = 40
 # With its frame and a link the whole stays below what WeChat takes (2,048 bytes).
 BODY_BYTES = 1500
-REMIND_GAP = timedelta(minutes=10)
+REMIND_GAP = timedelta(minutes=30)
 EXPAND_PRIO = 6
 _NOTICE = cast(Table, Notice.__table__)
 
@@ -169,15 +169,12 @@ async def preview_place(
 
 
 async def send(
-    session: AsyncSession,
-    by: StaffView,
-    notice_id: int,
-    row_version: int,
-    now: datetime,
-    *,
-    templates: Collection[str] = (),
+    session: AsyncSession, by: StaffView, notice_id: int, row_version: int, now: datetime
 ) -> Notice:
     """Send a draft; one that is on its way already stays as it is.
+
+    Whom it reaches is counted while it is expanded: counting a school takes too long for one
+    transaction.
 
     Raises:
         NotFound: no such notice here.
@@ -187,21 +184,11 @@ async def send(
     notice = await get(session, by, notice_id, action=WRITE)
     if notice.state in (EXPANDING, SENT):
         return notice
-    found = await preview(session, notice_id, now, templates=templates)
-    counts = {"children": found.children, "guardians": found.guardians, **found.ways}
     await _move(
-        session,
-        notice,
-        [DRAFT],
-        row_version,
-        state=EXPANDING,
-        rounds=1,
-        expanded=0,
-        counts=counts,
-        sent_at=now,
+        session, notice, [DRAFT], row_version, state=EXPANDING, rounds=1, expanded=0, sent_at=now
     )
     await _expand(session, notice, now)
-    await _record(session, by, "notice.sent", notice, now, counts)
+    await _record(session, by, "notice.sent", notice, now, {})
     return notice
 
 

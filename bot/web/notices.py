@@ -71,7 +71,6 @@ async def send(call: Call) -> Response:
                 notice_id,
                 number(call.form.get("row", "")),
                 call.services.clock.now(),
-                templates=call.services.templates,
             )
     except Conflict as error:
         return await notice_page(call, status=error.status, trouble=word("conflict", "row"))

@@ -1,4 +1,4 @@
-"""A teacher writes a notice to DingTalk's robot: whom it reaches is shown, then it is sent or not."""
+"""A teacher writes a notice to the robot: whom it reaches is shown, then it is sent or not."""
 
 from typing import Any
 

@@ -49,7 +49,6 @@ async def send(world: World, notice: Notice) -> None:
             notice.id,
             notice.row_version,
             world.home.clock.now(),
-            templates=world.home.house.services.templates,
         )
 
 
