@@ -333,6 +333,15 @@ async def _untie(session: AsyncSession, binding: Binding, now: datetime) -> None
         await people.untie(session, tie, now)
 
 
+async def check(session: AsyncSession, by: StaffView, binding_id: int) -> None:
+    """Let a person pass who may decide a claim.
+
+    Raises:
+        NotFound: no such claim at this person's places.
+    """
+    await _claim(session, by, binding_id)
+
+
 async def _claim(session: AsyncSession, by: StaffView, binding_id: int) -> Binding:
     binding = await session.get(Binding, binding_id)
     if binding is None or not rights.may(by, RIGHT, binding.place_id):

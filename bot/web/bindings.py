@@ -38,6 +38,8 @@ async def list_page(call: Call, *, status: int = 200, trouble: str = "") -> Resp
 async def agree(call: Call) -> Response:
     """Say yes to one claim: `pick` is a child and a registered guardian, or 0 for a new one."""
     child, _, guardian = call.form.get("pick", "").partition(":")
+    async with call.services.database.read() as session:
+        await binding_desk.check(session, call.staff, call.request.path_params["binding_id"])
     if not (child.isdecimal() and guardian.isdecimal() and len(child + guardian) < 20):
         return await list_page(call, status=422, trouble=word("trouble", "pick"))
     try:
