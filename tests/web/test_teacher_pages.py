@@ -245,7 +245,7 @@ async def test_the_states_follow_child_by_child(world: World, browser: Browser) 
     assert (await client.get(f"{live}?quick=yes")).headers["hx-refresh"] == "true"
     assert "hx-refresh" not in (await client.get(live)).headers
     page = (await client.get(live)).text
-    assert "已送到" in page
+    assert "已发出" in page
     assert "提醒还没确认的（3个孩子的家长）" in page
     await confirm(world, notice_id, "安安")
     page = (await client.get(live)).text
@@ -320,6 +320,8 @@ async def test_withdrawing_stops_and_stays(world: World, browser: Browser) -> No
     page = (await client.get(f"{here}?done=withdrawn")).text
     assert "撤回了" in page
     assert "确认撤回" not in page
+    assert "没再发" in page
+    assert "还没确认" not in page
     assert "提醒还没确认的（" not in page
 
 
