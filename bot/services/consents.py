@@ -13,7 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.levels import ESCALATED
 from bot.db.models import Assessment, Consent, Contact, Delivery, GapTicket, Message
 from bot.db.models.delivery import FAILED, QUEUED, SENDING
-from bot.services import audit, bindings, cases, holds, links, risk_cases, rule_changes, sharing
+from bot.services import (
+    audit,
+    bindings,
+    cases,
+    enrolments,
+    holds,
+    links,
+    risk_cases,
+    rule_changes,
+    sharing,
+)
 
 KINDS: tuple[str, ...] = ("mental_health", "school", "district")
 VERSION = 1
@@ -182,6 +192,7 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     if await holds.is_held(session, contact_id):
         return True
     await bindings.forget_claims(session, contact_id)
+    await enrolments.leave_all(session, contact_id, now=now)
     case = await cases.open_case(session, contact_id)
     in_danger = case is not None and case.level in ESCALATED
     keeps = await _erase_words(session, contact_id, now=now)

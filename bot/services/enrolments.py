@@ -117,6 +117,22 @@ async def give_up(
     return course
 
 
+async def leave_all(session: AsyncSession, contact_id: int, *, now: datetime) -> None:
+    """Give up every coming place of a contact that has its data erased."""
+    coming = await session.scalars(
+        select(Enrolment.course_id)
+        .join(Course, Course.id == Enrolment.course_id)
+        .where(
+            Enrolment.contact_id == contact_id,
+            Enrolment.state.in_(HELD),
+            Course.ends_at > now,
+        )
+        .order_by(Enrolment.course_id)
+    )
+    for course_id in coming.all():
+        await give_up(session, course_id, contact_id, now=now)
+
+
 async def fill(session: AsyncSession, course: Course, *, now: datetime) -> None:
     """Give free places to those who wait, in their order, and tell them.
 

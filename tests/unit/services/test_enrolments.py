@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from bot.core.errors import NotFound
 from bot.db.engine import Database, make_engine
 from bot.db.models import Contact, Course, Enrolment, Guardian, Job
-from bot.services import courses, enrolments
+from bot.services import consents, courses, enrolments
 from bot.services.enrolments import SignedUp
 
 SATURDAY = NIGHT + timedelta(days=6)
@@ -173,6 +173,17 @@ async def test_one_person_on_two_channels_has_one_place(database: Database) -> N
     assert [one.state for one in mine] == ["enrolled"]
     await give_up(database, course_id, people[1])
     assert (await counts(database, course_id))[0] == 0
+
+
+async def test_who_has_their_data_erased_leaves_the_places_to_others(database: Database) -> None:
+    _, course_id, people = await world(database, people=2, places=1)
+    for person in people:
+        await sign_up(database, course_id, person)
+    async with database.write() as session:
+        await consents.erase(session, people[0], now=NIGHT)
+    async with database.read() as session:
+        states = await session.scalars(select(Enrolment.state).order_by(Enrolment.id))
+        assert states.all() == ["cancelled", "enrolled"]
 
 
 async def test_the_same_wish_handled_twice_is_told_as_new_twice(database: Database) -> None:
