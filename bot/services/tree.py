@@ -58,14 +58,19 @@ class Node:
     children: int
 
 
-async def outline(session: AsyncSession, by: StaffView, *, closed: bool = False) -> list[Node]:
+async def outline(
+    session: AsyncSession, by: StaffView, *, closed: bool = False, within: Place | None = None
+) -> list[Node]:
     """Return the part of the tree a person may read, parents before children.
 
     Args:
         closed: with what was closed, merged or has graduated.
+        within: only what hangs below this place.
     """
     seen = rights.places_for(by, "place.read")
     query = select(Place).where(Place.id.in_(seen))
+    if within is not None:
+        query = query.where(Place.path.startswith(within.path), Place.id != within.id)
     if not closed:
         query = query.where(Place.state == OPEN)
     rows = {place.id: place for place in await session.scalars(query)}

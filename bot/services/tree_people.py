@@ -11,8 +11,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import InputInvalid
-from bot.db.models import Child, ChildPlace, Contact, Place
-from bot.db.models.person import ACTIVE, LEFT
+from bot.db.models import Binding, Child, ChildPlace, Contact, Place
+from bot.db.models.person import ACTIVE, ASKED, LEFT
 from bot.db.models.place import MERGED, OPEN
 from bot.services import rights, tree, tree_log
 from bot.services.staff import StaffView
@@ -64,8 +64,14 @@ async def _merge(
     contacts = list(await session.scalars(select(Contact.id).where(Contact.place_id == place.id)))
     await put_children(session, children, into.id, now)
     await put_contacts(session, contacts, into.id)
+    bindings = await _put_bindings(session, place.id, into.id)
     batch = tree_log.new_batch()
-    people = {"into": into.id, "children": children, "contacts": contacts}
+    people = {
+        "into": into.id,
+        "children": children,
+        "contacts": contacts,
+        "bindings": bindings,
+    }
     after = {"state": MERGED}
     kind = tree_log.MERGE
     await tree_log.change(
@@ -122,6 +128,28 @@ async def put_contacts(session: AsyncSession, contacts: Sequence[int], place_id:
             .values(place_id=place_id)
             .execution_options(synchronize_session=False)
         )
+
+
+async def _put_bindings(
+    session: AsyncSession, place_id: int, into_id: int, only: Collection[int] | None = None
+) -> list[int]:
+    """Let parents who wait for a yes wait in another class, unless they wait there already."""
+    there = select(Binding.contact_id).where(Binding.place_id == into_id, Binding.state == ASKED)
+    wanted = select(Binding.id).where(
+        Binding.place_id == place_id,
+        Binding.state == ASKED,
+        Binding.contact_id.not_in(there),
+    )
+    found = list(
+        await session.scalars(wanted if only is None else wanted.where(Binding.id.in_(only)))
+    )
+    await session.execute(
+        update(Binding)
+        .where(Binding.id.in_(found))
+        .values(place_id=into_id)
+        .execution_options(synchronize_session=False)
+    )
+    return found
 
 
 async def leave(session: AsyncSession, place_id: int, now: datetime) -> list[int]:
@@ -192,6 +220,7 @@ async def take_apart(
     there = set(await session.scalars(query))
     contacts = [contact for contact in _ids(row_of, "contacts") if contact in there]
     await put_contacts(session, contacts, place_id)
+    await _put_bindings(session, into, place_id, _ids(row_of, "bindings"))
 
 
 async def _check_still(

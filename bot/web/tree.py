@@ -99,6 +99,8 @@ def _may(call: Call, place: Place) -> dict[str, bool]:
         "change": change or rights.may(call.staff, "place.move_up", place.id),
         "inside": change and place.state == OPEN,
         "hang": above and place.state == OPEN,
+        "people": rights.may(call.staff, "people.list", place.id),
+        "code": rights.may(call.staff, "binding.decide", place.id) and place.state == OPEN,
     }
 
 
@@ -110,7 +112,7 @@ async def _above(session: AsyncSession, call: Call, place: Place) -> list[Place]
 
 
 async def _below(session: AsyncSession, call: Call, place: Place) -> list[Node]:
-    nodes = await tree.outline(session, call.staff)
+    nodes = await tree.outline(session, call.staff, within=place)
     return [node for node in nodes if node.place.parent_id == place.id]
 
 

@@ -3,12 +3,13 @@
 import asyncio
 
 import pytest
+from factories import make_contact
 from sqlalchemy import select
 from tree_world import TreeWorld, make_child, make_tree
 
 from bot.core.errors import InputInvalid, NotAllowed, NotFound
 from bot.db.engine import Database
-from bot.db.models import AuditEntry, Contact, Place, PlaceChange
+from bot.db.models import AuditEntry, Binding, Contact, Place, PlaceChange
 from bot.services import places, tree, tree_log, tree_people, tree_undo
 from bot.services.tree_log import TreeConflict
 
@@ -212,6 +213,29 @@ async def test_children_and_contacts_go_into_the_other_class_and_back(world: Tre
     async with world.database.read() as session:
         assert (await session.get_one(Contact, world.ids["contact"])).place_id == home
         assert await places.of_scene(session, "scene-1") is not None
+
+
+async def test_who_waits_for_a_yes_waits_in_the_other_class_and_back(world: TreeWorld) -> None:
+    home, into = world.ids["三年级2班"], world.ids["一年级1班"]
+    async with world.database.write() as session:
+        both = await make_contact(session, now=world.now)
+        for contact_id, place_id in (
+            (world.ids["contact"], home),
+            (both.id, home),
+            (both.id, into),
+        ):
+            session.add(
+                Binding(contact_id=contact_id, place_id=place_id, claim={}, created_at=world.now)
+            )
+
+    async def asked() -> list[int]:
+        async with world.database.read() as session:
+            return list(await session.scalars(select(Binding.place_id).order_by(Binding.id)))
+
+    await merge(world, "admin_a", "三年级2班", "一年级1班")
+    assert await asked() == [into, home, into]
+    await undo_last(world, "admin_a", "三年级2班")
+    assert await asked() == [home, home, into]
 
 
 async def test_a_merge_is_not_undone_when_a_child_has_gone_on(world: TreeWorld) -> None:
