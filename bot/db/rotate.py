@@ -25,6 +25,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import Text
 
 from bot.db import field_keys
@@ -36,6 +37,8 @@ from bot.db.types import EncryptedJson, EncryptedText
 BATCH = 500
 # So that another process gets the only write lock of SQLite in between.
 PAUSE_SECONDS = 0.005
+# A service under more load than the machine can bear may keep that lock for half a minute.
+TRIES, BUSY_SECONDS = 10, 1.0
 Progress = Callable[[int, int], object]
 # How a row of each table leads to its place; a table that is not here belongs to no district.
 _PLACE_BY: dict[str, tuple[str, ...]] = {
@@ -152,7 +155,7 @@ async def _batches(database: Database, one: _Field) -> AsyncIterator[int]:
     """Yield how many fields each batch changed, until a pass from end to end finds none."""
     last: Any = None
     while True:
-        rows = await _batch(database, one, last)
+        rows = await _patiently(database, one, last)
         if rows:
             last = rows[-1]
             yield len(rows)
@@ -160,6 +163,18 @@ async def _batches(database: Database, one: _Field) -> AsyncIterator[int]:
             return
         else:
             last = None
+
+
+async def _patiently(database: Database, one: _Field, last: Any) -> list[Any]:
+    """Do the next batch, again after a pause where others kept the database busy."""
+    for left in reversed(range(TRIES)):
+        try:
+            return await _batch(database, one, last)
+        except OperationalError:
+            if not left:
+                raise
+        await asyncio.sleep(BUSY_SECONDS)
+    raise AssertionError("the last try returns or raises")
 
 
 async def _batch(database: Database, one: _Field, last: Any) -> list[Any]:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from factories import make_case, make_contact, make_delivery, make_message, make_staff
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import InputInvalid
@@ -213,6 +215,27 @@ async def test_a_rotation_that_broke_off_goes_on(
         await rotate.rotate(database, stop)
     assert await rotate.stale(database) == total - 3
     assert await rotate.rotate(database) == total - 3
+
+
+async def test_a_database_that_is_busy_for_a_while_is_waited_for(
+    database: Database, two: tuple[Place, Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotate, "BUSY_SECONDS", 0.0)
+    crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
+    real, refusals = rotate._batch, [1, 2, 3]
+
+    async def busy(*arguments: Any) -> list[Any]:
+        if refusals:
+            refusals.pop()
+            raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+        return await real(*arguments)
+
+    monkeypatch.setattr(rotate, "_batch", busy)
+    assert await rotate.rotate(database) > 0
+    assert await rotate.stale(database) == 0
+    refusals.extend(range(rotate.TRIES))
+    with pytest.raises(OperationalError):
+        await rotate.rotate(database)
 
 
 async def test_only_a_district_has_a_key(database: Database, two: tuple[Place, Place]) -> None:
