@@ -19,8 +19,8 @@ from bot.core.errors import Conflict, InputInvalid
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import RecoveryCode, Staff
-from bot.services import audit, brakes, rights, staff
-from bot.services.brakes import SignInRefused
+from bot.services import alarms, audit, brakes, rights, staff
+from bot.services.brakes import SignInRefused, SignInSlowed
 from bot.services.staff import SignedIn, StaffView
 
 STEP_SECONDS = 30
@@ -216,9 +216,19 @@ async def reset_unasked(
 
 
 async def _press(database: Database, ring: KeyRing, staff_id: int, now: datetime) -> Sequence[str]:
+    """Count a try; whoever has to wait knows the password and guesses at codes: that is alarmed.
+
+    Raises:
+        SignInSlowed: there have been too many.
+    """
     counted = brakes.subjects(ring, code=str(staff_id))
-    async with database.write() as session:
-        await brakes.press(session, counted, now)
+    try:
+        async with database.write() as session:
+            await brakes.press(session, counted, now)
+    except SignInSlowed:
+        async with database.write() as session:
+            await alarms.raise_alarm(session, "codes_guessed", now=now, subject=str(staff_id))
+        raise
     return list(counted.values())
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.models import AuditEntry, Place, RecoveryCode, Staff
+from bot.db.models import Alarm, AuditEntry, Place, RecoveryCode, Staff
 from bot.services import passwords, places, second_factor, staff
 from bot.services.brakes import BRAKES, SignInRefused, SignInSlowed
 from bot.services.second_factor import STEP_SECONDS, fitting_step, step_of, tidy
@@ -210,6 +210,9 @@ async def test_guessing_codes_is_slowed_for_the_account(
         await second_factor.finish_sign_in(
             database, RING, caller=other, code=_code(secret, NOW + STEP), now=NOW
         )
+    async with database.read() as session:
+        alarm = (await session.scalars(select(Alarm))).one()
+    assert alarm.key == f"codes_guessed:{waiting.staff.id}"
     later = NOW + timedelta(seconds=BRAKES["code"].longest)
     opened = await second_factor.finish_sign_in(
         database, RING, caller=other, code=_code(secret, later), now=later
