@@ -1,14 +1,15 @@
 """A tree with people in it for tests of the tree and of staff; everybody is invented."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.engine import Database
-from bot.db.models import Child, ChildPlace, Contact, Place, Staff
-from bot.services import places, staff
+from bot.db.models import AuditEntry, Child, ChildPlace, Contact, Place, Staff, StaffRole
+from bot.services import leaving, places, staff, staffing
+from bot.services.leaving import Open
 from bot.services.staff import StaffView
 
 # The first school day of a year, 09:00 in China.
@@ -117,3 +118,57 @@ async def make_tree(database: Database, now: datetime = SEPTEMBER) -> TreeWorld:
         ):
             ids[f"staff {login}"] = await make_person(session, login, now, [(role, ids[at])])
     return world
+
+
+async def grant(
+    world: TreeWorld, login: str, to: str, role: str, place: str, days: int | None = None
+) -> StaffRole:
+    """Give a role as somebody, for some days or for good."""
+    by = await world.by(login)
+    async with world.database.write() as session:
+        return await staffing.grant(
+            session,
+            by,
+            world.ids[f"staff {to}"],
+            role=role,
+            place_id=world.ids[place],
+            ends_at=world.now + timedelta(days=days) if days else None,
+            now=world.now,
+        )
+
+
+async def role_of(world: TreeWorld, login: str) -> StaffRole:
+    """Return somebody's first role."""
+    async with world.database.read() as session:
+        query = select(StaffRole).where(StaffRole.staff_id == world.ids[f"staff {login}"])
+        row = await session.scalar(query.order_by(StaffRole.id))
+        assert row is not None
+        return row
+
+
+async def leave(
+    world: TreeWorld, login: str, who: str, to: str = "", classes: bool = False
+) -> Open:
+    """Let somebody leave."""
+    by = await world.by(login)
+    async with world.database.write() as session:
+        return await leaving.leave(
+            session,
+            by,
+            world.ids[f"staff {who}"],
+            to_id=world.ids[f"staff {to}"] if to else None,
+            classes=classes,
+            now=world.now,
+        )
+
+
+async def person(world: TreeWorld, login: str) -> Staff:
+    """Return an account as it stands."""
+    async with world.database.read() as session:
+        return await session.get_one(Staff, world.ids[f"staff {login}"])
+
+
+async def actions(world: TreeWorld) -> list[str]:
+    """Return what the audit trail names."""
+    async with world.database.read() as session:
+        return list(await session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
