@@ -1,5 +1,6 @@
 """`/teacher/bindings`: the school's yes or no to parents, and each class's QR code."""
 
+from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from bot.core import kin
@@ -103,7 +104,7 @@ async def code_page(call: Call) -> Response:
             session, call.staff, call.request.path_params["class_id"]
         )
     codes = [
-        (account, class_codes.svg(address))
+        (account, Markup(class_codes.svg(address)))
         for account, address in await class_codes.addresses(call.services.class_codes, shown.scene)
     ]
     return call.page("teacher_class_code.html", c=shown, codes=codes)
