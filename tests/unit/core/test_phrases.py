@@ -73,7 +73,7 @@ def test_a_sentence_fits_one_message_and_fills_in(phrase: Phrase) -> None:
     assert len(words.encode()) <= BYTE_LIMIT // 2
     assert not re.search(r"[{}]", words)
     assert phrase.version >= 1
-    assert phrase.source == f"phrase:{phrase.key}@1"
+    assert phrase.source == f"phrase:{phrase.key}@{phrase.version}"
     assert not any(word in words for word in BOOK.forbidden)
 
 
