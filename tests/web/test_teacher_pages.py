@@ -23,7 +23,10 @@ from teacher_world import (
 )
 
 from bot.db.models import AuditEntry, Course, Notice
-from bot.services import notices
+from bot.db.models.notice import DRAFT, EXPANDING, SENT, WITHDRAWN
+from bot.services import notice_plan, notice_results, notice_state, notices, teaching
+from bot.services.notice_confirm import CHAT, PAGE, PHONE
+from bot.web.teacher_words import reason, words
 
 KEY = "k" * 24
 
@@ -46,6 +49,17 @@ async def trail(world: World, action: str) -> list[AuditEntry]:
     async with world.services.database.read() as session:
         query = select(AuditEntry).where(AuditEntry.action == action).order_by(AuditEntry.id)
         return list(await session.scalars(query))
+
+
+def test_every_code_has_its_chinese_words() -> None:
+    known = words()
+    assert set(notice_state.ORDER) <= set(known["state"])
+    assert set(known["reason"]) >= notice_results.NO_WAY
+    assert set(notice_plan.WAYS) == set(known["way"])
+    assert set(teaching.AUDIENCES) == set(known["kind"])
+    assert {CHAT, PAGE, PHONE} == set(known["confirmed"])
+    assert {DRAFT, EXPANDING, SENT, WITHDRAWN} == set(known["notice"])
+    assert reason("48001") == "平台没有发成（代码48001）"
 
 
 async def test_a_new_teacher_sees_gentle_words(browser: Browser) -> None:
