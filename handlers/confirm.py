@@ -13,6 +13,7 @@ from bot.core.commands import bare_number, means, spoken
 from bot.core.errors import NotFound
 from bot.core.messages import Outcome
 from bot.services import notices
+from bot.services.greeting import with_greeting
 from bot.services.handling import Context, Effect, StoredMessage
 from bot.services.notice_confirm import CHAT, OpenNotice
 
@@ -35,7 +36,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     async with context.services.database.read() as session:
         found = await notices.waiting(session, context.sender.id, context.now)
     if not found:
-        return None if received else context.outcome(KIND, "notice.nothing_to_confirm")
+        return _small_talk(context) if received else _nothing(context)
     if not message.vouched:
         # Somebody else could confirm in their name.
         return context.outcome(KIND, "service.unvouched")
@@ -44,6 +45,15 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if everything or (received and len(found) == 1):
         return _confirm(context, found)
     return _which(context, found[-LISTED:])
+
+
+def _nothing(context: Context) -> Outcome:
+    return context.outcome(KIND, "notice.nothing_to_confirm")
+
+
+def _small_talk(context: Context) -> Outcome:
+    reply = context.say("smalltalk.acknowledged", kind="smalltalk")
+    return with_greeting(context, Outcome(KIND, (reply,), detail={"kind": "smalltalk"}))
 
 
 def _which(context: Context, found: Sequence[OpenNotice]) -> Outcome:

@@ -10,14 +10,15 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core import notice_wish
+from bot.core.class_names import Named
 from bot.core.commands import bare_number, means, spoken
 from bot.core.errors import Conflict
 from bot.core.messages import Outcome
+from bot.core.notice_wish import Wish
 from bot.db.models import Message, Notice
 from bot.services import notice_chat, notices
-from bot.services.class_names import Named
 from bot.services.handling import Context, Effect, StoredMessage
-from bot.services.notice_chat import Wish
 from bot.services.notice_words import Sender, compose
 from bot.services.staff import StaffView
 
@@ -34,10 +35,10 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if not spoken(message.kind) or message.channel != "dingtalk" or message.group is not None:
         return None
     asked = _asked(context, message.text)
-    if not asked and "通知" not in message.text:
+    if not asked and not notice_wish.mentioned(message.text):
         return None
     if not message.vouched:
-        refused = means("notice_progress", message.text) or notice_chat.looks_like(message.text)
+        refused = means("notice_progress", message.text) or notice_wish.looks_like(message.text)
         return context.outcome("notices", "service.unvouched") if refused else None
     services = context.services
     async with services.database.read() as session:
@@ -67,7 +68,7 @@ async def _answer(
     theirs = await notice_chat.writable(session, by)
     if bare_number(text) is not None:
         return await _chosen(session, context, by, theirs, text)
-    wish = notice_chat.read(text, theirs)
+    wish = notice_wish.read(text, theirs)
     if wish is None or (not wish.spaced and not wish.places):
         return None
     if not theirs:
@@ -220,7 +221,7 @@ async def _chosen(
     if not 1 <= number <= len(ids):
         return context.outcome("notices", "choices.out_of_range", count=len(ids))
     message = await session.get(Message, int(str(pending.get("message", 0))))
-    wish = notice_chat.read(message.text, theirs) if message is not None else None
+    wish = notice_wish.read(message.text, theirs) if message is not None else None
     place = next((one for one in theirs if one.id == ids[number - 1]), None)
     if message is None or wish is None or place is None:
         return context.outcome("notices", "notice.draft_gone")

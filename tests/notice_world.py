@@ -6,11 +6,12 @@ from datetime import timedelta
 from house import ROBOT, Home
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.db.models import Child, Contact, Guardian, Place, Staff
-from bot.services import people, staff
+from bot.db.models import Child, Contact, Delivery, Guardian, Notice, Place, Staff
+from bot.services import notices, people, staff
 from bot.services.staff import StaffView
 
 ACCOUNT = "school1"
+TITLE, BODY = "家长会", "周五下午两点在教室开家长会，请回复收到。"
 
 
 @dataclass
@@ -136,3 +137,50 @@ async def _families(world: World, session: AsyncSession) -> None:
     await world.guardian(session, "mum2", two, twin, channel="dingtalk")
     three = await world.child(session, "宁宁")
     await world.guardian(session, "gran3", three)
+
+
+async def write(world: World, *, key: str = "n1", confirm: bool = True, body: str = BODY) -> Notice:
+    by = await world.view()
+    async with world.home.write() as session:
+        return await notices.draft(
+            session,
+            by,
+            place_id=world.place.id,
+            title=TITLE,
+            body=body,
+            confirm=confirm,
+            key=key,
+            now=world.home.clock.now(),
+        )
+
+
+async def send(world: World, notice: Notice) -> None:
+    by = await world.view()
+    async with world.home.write() as session:
+        await notices.send(
+            session,
+            by,
+            notice.id,
+            notice.row_version,
+            world.home.clock.now(),
+        )
+
+
+async def sent(world: World, **more: object) -> Notice:
+    notice = await write(world, **more)  # type: ignore[arg-type]
+    await send(world, notice)
+    await world.home.work()
+    return notice
+
+
+async def states(world: World, notice: Notice) -> notices.NoticeStates:
+    async with world.home.house.services.database.read() as session:
+        return await notices.states(session, notice.id)
+
+
+async def of(world: World, notice: Notice, name: str) -> list[tuple[str, str]]:
+    guardian = world.guardians[name].id
+    rows = await world.home.rows(
+        Delivery, Delivery.notice_id == notice.id, Delivery.guardian_id == guardian
+    )
+    return [(row.state, row.reason) for row in rows]

@@ -1,77 +1,30 @@
-"""What a teacher's message to DingTalk's robot is about, when it is about notices.
+"""Who writes to DingTalk's robot about notices, to which places, and how far theirs have come.
 
 Who writes is known by the id in their organisation, on connections that vouch for it, and only for
 the places that robot belongs to. Called by `handlers.notices`; changes nothing.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.class_names import Named, says
 from bot.core.clock import to_shanghai
 from bot.db.models import Contact, Notice, Place, Staff
 from bot.db.models.notice import DRAFT
 from bot.db.models.place import OPEN
-from bot.services import class_names, places, rights, staff
-from bot.services.class_names import Named
+from bot.services import places, rights, staff
 from bot.services.container import Services
 from bot.services.handling import StoredMessage
-from bot.services.notices import TITLE_MOST, WRITE
+from bot.services.notices import WRITE
 from bot.services.staff import StaffView
 
-_COMMAND = re.compile(
-    r"\s*(?:请?发(?:一?个|一?条|一下)?)?通知(?P<gap>[\s,，:：、]*)(?P<rest>.*)", re.DOTALL
-)
-_CLAUSE = re.compile(r"[\s,，。;；!！?？、]+")
-_ASKS = ("收到", "确认", "回复", "回执")
 KINDS = ("school", "grade", "class")
-SHORT_TITLE = 24
+ABOVE = ("school", "grade")
 LATEST = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A notice that a message asks for.
-
-    Args:
-        places: those that bear the name; none: no place of the teacher's was named.
-        spaced: something stood between the word and the rest, so that it is a command whatever
-            the rest says.
-    """
-
-    places: Sequence[Named]
-    body: str
-    spaced: bool
-
-    @property
-    def title(self) -> str:
-        """Return its first words, to name it by."""
-        first = _CLAUSE.split(self.body.strip(), maxsplit=1)[0]
-        return first[:SHORT_TITLE] or self.body.strip()[:TITLE_MOST]
-
-    @property
-    def asks(self) -> bool:
-        """Say whether it asks for a confirmation."""
-        return any(word in self.body for word in _ASKS)
-
-
-def looks_like(text: str) -> bool:
-    """Say whether a message begins like a notice, with something after the word."""
-    match = _COMMAND.fullmatch(text)
-    return match is not None and bool(match["gap"]) and bool(match["rest"].strip())
-
-
-def read(text: str, theirs: Sequence[Named]) -> Wish | None:
-    """Read a notice out of a message; None when it is none."""
-    match = _COMMAND.fullmatch(text)
-    if match is None:
-        return None
-    found, rest = class_names.find(match["rest"], theirs)
-    return Wish(found, rest.strip(), bool(match["gap"]) or not match["rest"])
 
 
 async def author(
@@ -116,7 +69,7 @@ async def writable(session: AsyncSession, by: StaffView) -> list[Named]:
     ).all()
     above = {int(part) for place in found for part in place.path.split("/") if part}
     every = {row.id: row for row in await session.scalars(select(Place).where(Place.id.in_(above)))}
-    return class_names.named(found, every)
+    return [_named(place, every) for place in found]
 
 
 async def draft_of(session: AsyncSession, by: StaffView, notice_id: int) -> Notice | None:
@@ -140,3 +93,10 @@ async def latest(session: AsyncSession, by: StaffView) -> list[tuple[Notice, str
         (notice, f"{name}（{to_shanghai(notice.sent_at or notice.created_at):%m-%d}）")
         for notice, name in rows
     ]
+
+
+def _named(place: Place, every: Mapping[int, Place]) -> Named:
+    """Return a place with the names of the school and the grade above it."""
+    above = [every[int(part)] for part in place.path.split("/") if part]
+    names = [one.name for one in above if one.id != place.id and one.kind in ABOVE]
+    return Named(place.id, place.name, tuple(name for name in names if not says(place.name, name)))

@@ -38,6 +38,7 @@ NO_WAY = frozenset(
         "refused",
     }
 )
+WORKER = "worker_lost"
 _SETTLED = frozenset({ACCEPTED, READ, CONFIRMED})
 # Open pages of a large notice look again once in so many deliveries.
 SHOWN_EVERY = 25
@@ -93,7 +94,9 @@ async def held(
     if delivery.state in _SETTLED:
         return
     late = delivery.state == WITHDRAWN
-    delivery.state, delivery.reason, delivery.finished_at = UNKNOWN, reason[:64], now
+    # The worker that stopped is not the guardian who said stop.
+    code = WORKER if reason in ("stopped", "lease lost") else reason[:64]
+    delivery.state, delivery.reason, delivery.finished_at = UNKNOWN, code, now
     if late:
         await _correct(session, delivery, templates=templates, now=now)
     await _show(session, delivery, now)

@@ -1,15 +1,13 @@
 """Find the class that a teacher names at the head of a message, among the places that are theirs.
 
 「三年级2班」「三年级二班」「三(2)班」「3年2班」 are the same class.
-Called by `bot.services.notice_chat`.
+Called by `bot.core.notice_wish`; `bot.services.notice_chat` says which places there are.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from bot.db.models import Place
 
 _SIGNS = {sign: value for value, sign in enumerate("零一二三四五六七八九")}
 _NUMBER = re.compile("[一二三四五六七八九十]+")
@@ -36,21 +34,9 @@ class Named:
         return "".join((*self.above, self.name))
 
 
-def named(places: Sequence[Place], every: Mapping[int, Place]) -> list[Named]:
-    """Return places with the names of the school and the grade above them.
-
-    Args:
-        every: the places above them by id.
-    """
-    found = []
-    for place in places:
-        above = [every[int(part)] for part in place.path.split("/") if part and int(part) in every]
-        names = [
-            one.name for one in above if one.id != place.id and one.kind in ("school", "grade")
-        ]
-        # A class that is called 三年级2班 already says its grade.
-        found.append(Named(place.id, place.name, tuple(n for n in names if not _says(place, n))))
-    return found
+def says(name: str, above: str) -> bool:
+    """Say whether a name already holds that of what stands above it (三年级2班 its 三年级)."""
+    return plain(name).startswith(plain(above))
 
 
 def find(text: str, places: Sequence[Named]) -> tuple[list[Named], str]:
@@ -89,10 +75,6 @@ def _keys(place: Named) -> Iterator[str]:
             yield key.replace(_GRADE, "年")
             yield key.replace(_GRADE, "")
             yield key.partition(_GRADE)[2]
-
-
-def _says(place: Place, name: str) -> bool:
-    return plain(place.name).startswith(plain(name))
 
 
 def _value(signs: str) -> int:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.services.class_names import Named, find, plain
+from bot.core.class_names import Named, find, plain
 
 TWO = Named(1, "三年级2班", ("晴川一小",))
 TWELVE = Named(2, "三年级12班", ("晴川一小",))
