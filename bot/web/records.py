@@ -66,6 +66,7 @@ async def audit_page(call: Call) -> Response:
         trouble=trouble,
         word=word,
         action_word=audit_list.word,
+        year=lambda moment: to_shanghai(moment).year,
     )
 
 

@@ -37,6 +37,7 @@ async def test_a_look_shows_chinese_words_and_is_itself_recorded(
     assert page.status_code == 200
     assert "看了个案" in page.text
     assert "counselor老师" in page.text
+    assert "2026-11-22 23:40:00" in page.text
     again = (await browser("district").get("/admin/audit?action=audit.looked")).text
     assert "admin老师" in again
     async with world.services.database.read() as session:
