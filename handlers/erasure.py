@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, spoken
 from bot.core.messages import Outcome
-from bot.services import cases, consents
+from bot.services import consents
 from bot.services.handling import Context, StoredMessage
 
 ASKED = {"kind": "erasure"}
@@ -34,5 +34,5 @@ async def _erase(context: Context) -> Outcome:
         await consents.erase(session, context.sender.id, now=context.now)
 
     async with context.services.database.read() as session:
-        keeps = await cases.any_of(session, context.sender.id)
-    return context.outcome("erasure", "delete.kept_cases" if keeps else "delete.done", erase)
+        phrase = await consents.erasure_phrase(session, context.sender.id)
+    return context.outcome("erasure", phrase, erase)

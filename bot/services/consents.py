@@ -207,6 +207,13 @@ async def erase(session: AsyncSession, contact_id: int, *, now: datetime) -> boo
     return keeps
 
 
+async def erasure_phrase(session: AsyncSession, contact_id: int) -> str:
+    """Return the key of the phrase that says truthfully what an erasure will leave, and why."""
+    if await holds.is_held(session, contact_id):
+        return "delete.kept_law"
+    return "delete.kept_cases" if await cases.any_of(session, contact_id) else "delete.done"
+
+
 async def _erase_words(session: AsyncSession, contact_id: int, *, now: datetime) -> bool:
     """Erase what was said below level 2, both ways; return whether anything has to stay."""
     if await holds.is_held(session, contact_id):

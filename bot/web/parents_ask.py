@@ -7,11 +7,13 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import InputInvalid
 from bot.db.models import Contact, Link
-from bot.services import bindings, cases, consents, data_requests, page_words, wording
+from bot.services import bindings, consents, data_requests, page_words, wording
 from bot.web.guard import Call
 from bot.web.parents import mine_page
 from bot.web.parents_link import here, show
 from bot.web.parents_words import word
+
+ERASED = "delete.done"
 
 
 async def ask(call: Call, link: Link) -> Response:
@@ -63,10 +65,10 @@ async def delete(call: Call, link: Link) -> Response:
     now = call.services.clock.now()
     async with call.services.database.write() as session:
         contact = await session.get_one(Contact, link.contact_id, with_for_update=True)
-        keeps = await cases.any_of(session, contact.id)
-        text = wording_of(call, "delete.kept_cases" if keeps else "delete.done")
+        phrase = await consents.erasure_phrase(session, contact.id)
+        text, refused = wording_of(call, phrase), phrase != ERASED
         await data_requests.settled(
-            session, contact, kind="delete", refused=keeps, answer=text, now=now
+            session, contact, kind="delete", refused=refused, answer=text, now=now
         )
         await consents.erase(session, contact.id, now=now)
     return show(call, "p_told.html", text=text)

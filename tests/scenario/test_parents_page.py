@@ -18,6 +18,7 @@ from bot.db.models import (
     DataRequest,
     Guardian,
     Guardianship,
+    LegalHold,
     Link,
     Message,
 )
@@ -371,6 +372,23 @@ async def test_deleting_with_an_open_case_is_refused_in_writing(site: Home, phon
     assert row.state == "refused"
     assert "原因" in row.answer
     assert len(await site.rows(Case)) == 1
+
+
+async def test_a_legal_hold_is_said_here_and_in_chat(site: Home, phone: Phone) -> None:
+    await site.say(HOMEWORK)
+    path = await opened(site, phone)
+    contact = await site.contact()
+    async with site.write() as session:
+        session.add(
+            LegalHold(kind="contact", object_id=contact.id, reason="x", created_at=site.clock.now())
+        )
+    page = await phone.post(f"{path}/delete", sure="yes")
+    assert "现在都还不能删" in page.text
+    assert "能删的都已删除" not in page.text
+    assert (await site.rows(DataRequest))[0].state == "refused"
+    await site.say("删除")
+    assert "现在都还不能删" in await site.say("确认删除")
+    assert HOMEWORK in [row.text for row in await site.rows(Message)]
 
 
 async def test_large_type_is_kept_for_the_account(site: Home, phone: Phone) -> None:
