@@ -18,9 +18,9 @@ NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
 ARGS ?=
 # What no change may fall below: measured on what the classifier never learned from.
 HELD_OUT := knowledge/risk/examples/heldout
-FLOOR := --recall 0.72 --alarms 0.18
+FLOOR := --recall 0.87 --alarms 0.16
 # One made again, from the committed part alone and on any processor, may be a little worse.
-TRAINED_FLOOR := --recall 0.60 --alarms 0.25
+TRAINED_FLOOR := --recall 0.65 --alarms 0.25
 
 # The whole of the tests: two at a time, file by file; then, one by one, those that start processes or
 # a browser themselves and would wait for each other.

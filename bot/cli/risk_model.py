@@ -23,7 +23,7 @@ def train(
         list[Path] | None,
         typer.Option(help='more labelled rows of JSON, {"text", "label"}; never committed'),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="how often each example is read")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="how often each example is read")] = 3,
     seed: Annotated[int, typer.Option(help="same seed, files, processor: same model")] = 7,
 ) -> None:
     """Train on the project's examples and write the model with its card."""

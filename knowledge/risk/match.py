@@ -28,7 +28,10 @@ BLOCK = WINDOW
 
 
 class Scan:
-    """Every word of the rules in a text of any length, found once."""
+    """Every word of the rules in a text of any length, found once.
+
+    `idioms` is the part of the text that harmless idioms cover, 0…1.
+    """
 
     def __init__(self, folded: Folded, rules: RuleSet) -> None:
         self.folded = folded
@@ -41,6 +44,7 @@ class Scan:
         self.groups: list[set[int]] = [set() for _ in range(count)]
         self._matches = rules.automaton.find_matches_as_indexes(folded.text, overlapping=True)
         self._masks = _masks(folded, self._matches, rules)
+        self.idioms = len(self._masks) / max(1, len(folded.text))
         self._find_words()
         self._find_special()
         self.bits = [self._bits(number) for number in range(count)]

@@ -42,12 +42,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All findings of one text or of a conversation."""
+    """All findings of one text or of a conversation.
+
+    Args:
+        idioms: the part of one message that harmless idioms cover, 0…1; 0 for several.
+    """
 
     folded: Folded
     findings: list[Finding]
     who: str
     testing: bool
+    idioms: float = 0.0
 
     @property
     def level(self) -> Level:
@@ -97,7 +102,7 @@ def read(texts: Sequence[str], who: str | None, rules: RuleSet) -> Reading:
         findings += fired
         if len(folded.text) > _LONG:
             done |= {finding.rule.id for finding in fired if finding.level == finding.rule.top}
-    return Reading(folded, findings, guess, testing)
+    return Reading(folded, findings, guess, testing, scan.idioms)
 
 
 def _folded(text: str, rules: RuleSet) -> Folded:

@@ -77,6 +77,17 @@ def test_it_never_lowers_what_the_rules_say() -> None:
         assert helped.fresh.rank >= alone.fresh.rank
 
 
+@pytest.mark.parametrize("text", ["教室监控有死角", "想死你了宝贝", "这关boss杀了我八次"])
+def test_an_idiom_that_is_most_of_a_message_is_no_danger(text: str) -> None:
+    assert shipped().propose([text]).level.rank >= Level.FOCUS.rank
+    assert assess(text, rules=live()).level is Level.NONE
+
+
+def test_an_idiom_in_a_longer_story_hides_nothing() -> None:
+    text = "我在工地走不开,娃他婶打电话来说喊他起床喊不应,床边他奶奶的安眠药瓶子滚在地上"
+    assert assess(text, rules=live()).level.escalated
+
+
 def test_being_hinted_never_asks_for_more() -> None:
     for row in read_folder()[::200]:
         plain = shipped().propose(row.turns)
