@@ -268,7 +268,7 @@ def test_a_channel_without_a_token_is_not_built() -> None:
             token="",
             encoding_aes_key=KEY,
             mode="plain",
-            client=make_channel()._client,
+            client=make_channel().client,
             clock=FixedClock(NOW),
         )
 
