@@ -7,6 +7,7 @@ what really happened; a message that is handled twice gets the same answer twice
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bot.core import course_wish
 from bot.core.clock import to_shanghai
 from bot.core.commands import bare_number, means, numbered, spoken
 from bot.core.messages import Outcome
@@ -96,7 +97,7 @@ async def _about_the_last(context: Context, message: StoredMessage) -> Outcome |
 
 async def _sentence(context: Context, message: StoredMessage) -> Outcome | None:
     """Answer a sentence that asks for a place or gives one up; everything else is a question."""
-    if not course_match.may_be(message.text):
+    if not course_wish.may_be(message.text):
         return None
     today = to_shanghai(context.now).date()
     held = await _held(context)
