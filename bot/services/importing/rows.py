@@ -4,11 +4,10 @@ Made by `reading` (Excel) and `directory` (DingTalk), understood by `parse`, whi
 what is wrong with it on its own; `duplicates` compares rows with one another.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.services.importing.words import relation
+from bot.services.importing.words import pattern, relation
 from bot.services.people import (
     NAME_LENGTH,
     NUMBER_LENGTH,
@@ -69,7 +68,6 @@ WARN_CODES = frozenset(
         "blocked",
     }
 )
-_BORN = re.compile(r"((?:19|20)\d\d)\D{0,2}(0?[1-9]|1[0-2])(?!\d*年)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,5 +216,5 @@ def _born(text: str) -> str | None:
     """Return year and month, empty when nothing is said, None when it can't be read."""
     if not text.strip():
         return ""
-    found = _BORN.search(text.strip())
+    found = pattern("born").search(text.strip())
     return f"{found.group(1)}-{int(found.group(2)):02}" if found else None

@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 _NOISE = re.compile(r"[^\w]|_", re.UNICODE)
-_GUARDIAN_NUMBER = re.compile(r"第?([0-9一二三])(?=\D*$)")
 _BRACKETS = str.maketrans({"(": "-", "[": "-", "【": "-", ")": "", "]": "", "】": ""})
 
 
@@ -19,6 +18,12 @@ def words() -> Mapping[str, Any]:
     return tomllib.loads(
         files("bot.services.importing").joinpath("words.toml").read_text(encoding="utf-8")
     )
+
+
+@cache
+def pattern(name: str) -> re.Pattern[str]:
+    """Return one of the file's patterns, compiled."""
+    return re.compile(words()["pattern"][name])
 
 
 def said(group: str, code: str) -> str:
@@ -49,7 +54,7 @@ def header(text: str) -> tuple[str, str, int] | None:
     None: not a column that is read.
     """
     word, number = plain(text), 0
-    if word not in _headers() and (digit := _GUARDIAN_NUMBER.search(word)):
+    if word not in _headers() and (digit := pattern("guardian_number").search(word)):
         number = int(words()["class"]["digits"].get(digit.group(1), digit.group(1)))
         word = word[: digit.start()] + word[digit.end() :]
     found = _headers().get(word)
@@ -97,7 +102,7 @@ def _number(text: str) -> str:
         return str(int(text))
     if not text or any(sign not in digits for sign in text):
         return text
-    tens, ten, ones = text.rpartition("十")
+    tens, ten, ones = text.rpartition(words()["class"]["ten"])
     if len(tens) > 1 or len(ones) > 1:
         return text
     if not ten:
