@@ -5,10 +5,13 @@ digits, one step of tolerance to each side, no code twice).
 """
 
 import secrets
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hmac import compare_digest
+from importlib.resources import files
 from unicodedata import normalize
 
 import pyotp
@@ -29,7 +32,6 @@ RECOVERY_CODES = 10
 RESET_REASONS = ("lost", "new_phone", "misused")
 TOTP, RECOVERY = "totp", "recovery"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-_ISSUER = "心晴"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,13 @@ def tidy(code: str) -> str:
 
 def address(login: str, secret: str) -> str:
     """Return what the QR code says to an authenticator app; it holds the login, never a name."""
-    return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=_ISSUER)
+    return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=_issuer())
+
+
+@cache
+def _issuer() -> str:
+    source = files("bot.services").joinpath("second_factor.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(source)["issuer"])
 
 
 async def state(session: AsyncSession, staff_id: int) -> State:

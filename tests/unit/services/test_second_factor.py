@@ -56,6 +56,11 @@ def test_no_step_is_taken_again_nor_any_before_it(moment: datetime, used: int) -
         assert step is None or step > after
 
 
+def test_an_app_shows_our_name_and_the_login() -> None:
+    shown = pyotp.parse_uri(second_factor.address("lin", SECRET))
+    assert (shown.issuer, shown.name, shown.secret) == ("心晴", "lin", SECRET)
+
+
 @given(st.text(max_size=40))
 def test_whatever_is_typed_is_only_compared(text: str) -> None:
     plain = tidy(text)
