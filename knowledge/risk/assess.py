@@ -20,6 +20,7 @@ _NEAR_TURNS = 3
 _KEPT, _KEPT_LENGTH = 4_000, 300
 _NOTHING_KNOWN = Context()
 _HINT = "hint"
+_BY_SOMEBODY_NEAR = frozenset({"SA", "ABU", "DV", "TCH"})
 # Where harmless idioms (死角, 想死你了) make up so much of a message, its dark words are theirs,
 # and the classifier has to be surer. Measured: it costs no danger of the exams.
 _MOSTLY_IDIOM, _SURE_OVER_IDIOM = 0.2, 0.9
@@ -229,10 +230,14 @@ def _fired(
     ]
     rows += [(combo.level.rank, combo) for combo in combos]
     rows.sort(key=lambda row: -row[0])
+    fired = [row for _, row in rows]
     if proposed.level.rank > (rows[0][0] if rows else 0):
-        raised = _Raised(proposed.category, proposed.reason, f"model.{proposed.category}")
-        rows.insert(0, (proposed.level.rank, raised))
-    return [row for _, row in rows]
+        # What a rule saw of a harm by somebody near goes before the classifier's guess at a kind,
+        # because the kind decides who may be told.
+        near = next((row for row in fired if row.category in _BY_SOMEBODY_NEAR), None)
+        category = near.category if near is not None else proposed.category
+        fired.insert(0, _Raised(category, proposed.reason, f"model.{proposed.category}"))
+    return fired
 
 
 def _categories(reading: Reading, fired: list[Rule | Combo | _Raised]) -> tuple[str, ...]:

@@ -88,6 +88,12 @@ def test_an_idiom_in_a_longer_story_hides_nothing() -> None:
     assert assess(text, rules=live()).level.escalated
 
 
+def test_what_a_rule_saw_of_abuse_goes_before_the_guess_at_a_kind() -> None:
+    found = assess("外公的手又伸进来了，我把凳子顶门后头了", rules=live())
+    assert found.level.escalated
+    assert found.categories == ("SA",)
+
+
 def test_being_hinted_never_asks_for_more() -> None:
     for row in read_folder()[::200]:
         plain = shipped().propose(row.turns)
