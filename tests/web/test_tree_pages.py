@@ -45,7 +45,7 @@ def field(page: str, name: str) -> str:
     [
         ("admin", ["晴川区", "晴川一小", "晴川二中", "九月升级"], []),
         ("lead", ["晴川一小", "三年级2班", "九月升级"], ["晴川二中", "晴川区"]),
-        ("teacher", ["三年级2班"], ["晴川一小", "晴川二中", "九月升级"]),
+        ("counselor", ["晴川一小", "三年级2班"], ["晴川二中", "晴川区", "九月升级"]),
     ],
 )
 async def test_the_tree_ends_where_the_role_ends(
@@ -54,6 +54,11 @@ async def test_the_tree_ends_where_the_role_ends(
     page = (await browser(login).get("/admin/tree")).text
     assert all(name in page for name in sees)
     assert not any(name in page for name in not_seen)
+
+
+async def test_a_teacher_has_no_tree(world: World, browser: Browser) -> None:
+    for path in ("/admin/tree", f"/admin/tree/{world.places['class_a'].id}"):
+        assert (await browser("teacher").get(path)).status_code == 403
 
 
 async def test_a_place_of_another_school_is_not_found(world: World, browser: Browser) -> None:

@@ -338,11 +338,14 @@ async def test_a_school_s_admin_neither_takes_nor_gives_classes(world: TreeWorld
 
 async def test_reading_stops_at_the_own_school(world: TreeWorld) -> None:
     async with world.database.read() as session:
-        teacher = await world.by("teacher_a")
-        shown = await tree.outline(session, teacher)
-        assert [node.place.name for node in shown] == ["三年级2班"]
-        with pytest.raises(NotFound):
-            await tree.read(session, teacher, world.ids["school"])
+        counselor = await world.by("counselor_a")
+        shown = {node.place.id for node in await tree.outline(session, counselor)}
+        assert {world.ids["school"], world.ids["三年级2班"]} <= shown
+        for name in ("district", "other"):
+            assert world.ids[name] not in shown
+            with pytest.raises(NotFound):
+                await tree.read(session, counselor, world.ids[name])
+        assert await tree.outline(session, await world.by("teacher_a")) == []
         here = await world.place("三年级2班")
         assert await tree.targets(session, await world.by("admin_a"), here) == []
         found = await tree.targets(session, await world.by("admin"), here)
