@@ -62,17 +62,17 @@ def areas(person: StaffView | None, here: str) -> tuple[Area, ...]:
     """
     if person is None or person.must_change_password:
         return ()
-    shown = [_area(row, person, here) for row in data()]
+    paths = [link["path"] for row in data() for link in row["links"]]
+    best = max((path for path in paths if _within(here, path)), key=len, default="")
+    shown = [_area(row, person, best) for row in data()]
     return tuple(area for area in shown if area.links)
 
 
-def _area(row: Mapping[str, Any], person: StaffView, here: str) -> Area:
+def _area(row: Mapping[str, Any], person: StaffView, best: str) -> Area:
     open_ = [link for link in row["links"] if _may_enter(person, link["path"])]
-    best = max(
-        (link["path"] for link in row["links"] if _within(here, link["path"])), key=len, default=""
-    )
     links = tuple(Link(link["path"], link["text"], link["path"] == best) for link in open_)
-    return Area(row["name"], row["text"], row["tile"], bool(best), links)
+    inside = any(link["path"] == best for link in row["links"])
+    return Area(row["name"], row["text"], row["tile"], inside, links)
 
 
 def _within(here: str, path: str) -> bool:

@@ -30,6 +30,15 @@ async def test_the_page_that_is_shown_is_marked(world: World) -> None:
     assert marked == ["/rules/cases"]
 
 
+async def test_a_teacher_has_the_class_and_nothing_to_manage(world: World) -> None:
+    areas = nav.areas(await _view(world, "teacher"), "/admin/people/7")
+    assert [area.name for area in areas] == ["teacher"]
+    assert [link.path for link in areas[0].links if link.here] == ["/admin/people"]
+    assert [
+        area.name for area in nav.areas(await _view(world, "admin"), "/admin/people") if area.here
+    ] == ["teacher"]
+
+
 async def test_nobody_has_links_before_signing_in_and_a_password_of_their_own(
     world: World,
 ) -> None:
