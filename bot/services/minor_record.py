@@ -1,9 +1,11 @@
 """What stands of one child in the tables, for whoever has leave to read it.
 
 Called by `bot.web.permits`, after `bot.services.permits.read` has let the reader pass. Cases are
-listed without any words: those are read in the case's own record, with a permit of its own.
+listed without any words: those are read in the case's own record, with a permit of its own. A case
+on the district's desk (a teacher's misconduct, an adult's own risk) is no line for the school.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,8 +48,12 @@ class ChildRecord:
     cases: tuple[CaseLine, ...]
 
 
-async def child_record(session: AsyncSession, child_id: int) -> ChildRecord:
-    """Collect what is kept of a child."""
+async def child_record(session: AsyncSession, child_id: int, desks: Collection[int]) -> ChildRecord:
+    """Collect what is kept of a child.
+
+    Args:
+        desks: the places whose cases the reader may know of.
+    """
     child = await session.get_one(Child, child_id)
     stays = (
         await session.scalars(
@@ -62,16 +68,16 @@ async def child_record(session: AsyncSession, child_id: int) -> ChildRecord:
             for stay in stays
         ),
         guardians=tuple(await people.guardians_of_child(session, child_id)),
-        cases=tuple(await _cases(session, child_id)),
+        cases=tuple(await _cases(session, child_id, desks)),
     )
 
 
-async def _cases(session: AsyncSession, child_id: int) -> list[CaseLine]:
+async def _cases(session: AsyncSession, child_id: int, desks: Collection[int]) -> list[CaseLine]:
     found = await session.scalars(
         select(Case)
         .join(Contact, Contact.id == Case.contact_id)
         .join(Guardianship, Guardianship.guardian_id == Contact.guardian_id)
-        .where(Guardianship.child_id == child_id)
+        .where(Guardianship.child_id == child_id, Case.place_id.in_(desks))
         .order_by(Case.id.desc())
     )
     return [

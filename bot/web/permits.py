@@ -141,7 +141,8 @@ async def record_page(call: Call) -> Response:
         used = await permits.read(session, call.staff, permit.kind, permit.object_id, now)
     async with call.services.database.read() as session:
         if used.kind == permits.CHILD:
-            found = await minor_record.child_record(session, used.object_id)
+            desks = permits.reach(call.staff, used)
+            found = await minor_record.child_record(session, used.object_id, desks)
             return call.page("permit_child.html", r=found, permit=used, words=words())
         case = await session.get_one(Case, used.object_id)
         shown = await dossier(session, case, now=now)

@@ -8,8 +8,19 @@ from sqlalchemy import select
 
 from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.engine import Database
-from bot.db.models import Alarm, AuditEntry, Case, Child, Place, ReadPermit, StaffRole
-from bot.services import permits, places, staff
+from bot.db.models import (
+    Alarm,
+    AuditEntry,
+    Case,
+    Child,
+    Contact,
+    Guardian,
+    Guardianship,
+    Place,
+    ReadPermit,
+    StaffRole,
+)
+from bot.services import minor_record, permits, places, staff
 from bot.services.staff import StaffView
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
@@ -283,3 +294,33 @@ async def test_the_glass_can_not_be_broken_from_elsewhere(world: World, by: str)
         await world.break_glass(by)
     async with world.database.read() as session:
         assert (await session.scalars(select(Alarm))).all() == []
+
+
+async def test_a_case_on_the_districts_desk_is_no_line_for_the_school(world: World) -> None:
+    async with world.database.write() as session:
+        guardian = Guardian(name="满妈妈", source="hand", created_at=NOW)
+        session.add(guardian)
+        await session.flush()
+        tie = Guardianship(
+            guardian_id=guardian.id, child_id=world.child, relation="M", created_at=NOW
+        )
+        case = await session.get_one(Case, world.case)
+        contact = await session.get_one(Contact, case.contact_id)
+        contact.guardian_id, case.state = guardian.id, "closed"
+        of_district = Case(
+            contact_id=contact.id,
+            place_id=world.places["district"].id,
+            level="3",
+            family="abuse",
+            subject="child",
+            speaker="parent_about_child",
+            opened_at=NOW,
+            raised_at=NOW,
+        )
+        session.add_all([tie, of_district])
+    for by, most in (("asker", 1), ("lead", 1), ("admin", 1), ("district", 2)):
+        permit = await world.permit(await world.break_glass(by))
+        desks = permits.reach(await world.view(by), permit)
+        async with world.database.read() as session:
+            record = await minor_record.child_record(session, world.child, desks)
+        assert len(record.cases) == most, by
