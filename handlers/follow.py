@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from bot.core.messages import Kind, Outcome
+from bot.core.messages import Kind, Outcome, Reply
+from bot.core.phrases import BYTE_LIMIT
 from bot.db.models import Contact
 from bot.db.models.place import OPEN
 from bot.services import bindings
@@ -30,13 +31,23 @@ async def _with_class(context: Context, message: StoredMessage, outcome: Outcome
     if place is None:
         return outcome
     if place.state != OPEN:
-        closed = context.say("binding.closed_class")
-        return dataclasses.replace(outcome, replies=(*outcome.replies, closed))
+        return _and_say(outcome, context.say("binding.closed_class"))
     if contact.guardian_id is not None or not message.vouched:
         return outcome
     words, kept = invite(context)
-    return dataclasses.replace(
-        outcome,
-        replies=(*outcome.replies, words),
-        effects=(*outcome.effects, context.keep_beside(kept)),
-    )
+    outcome = _and_say(outcome, words)
+    return dataclasses.replace(outcome, effects=(*outcome.effects, context.keep_beside(kept)))
+
+
+def _and_say(outcome: Outcome, words: Reply) -> Outcome:
+    """Add words to the greeting itself: what comes a second later may meet what was written then.
+
+    It also saves one of the few messages that WeChat takes after a scan.
+    """
+    (greeting,) = outcome.replies
+    text = f"{greeting.text}\n\n{words.text}"
+    if len(text.encode()) > BYTE_LIMIT:
+        return dataclasses.replace(outcome, replies=(greeting, words))
+    source = f"{greeting.source}+{words.source}"
+    joined = dataclasses.replace(greeting, text=text, source=source)
+    return dataclasses.replace(outcome, replies=(joined,))

@@ -22,9 +22,10 @@ _PHONE_NOISE = re.compile(r"[\s()\-–—.+]")
 def normalise_name(text: str) -> str:
     """Return a name as it is compared: NFKC, no spaces, one kind of middle dot, no capitals."""
     # Unicode's own order of steps; with fewer of them a second time would change some names again.
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", text).casefold())
-    plain = unicodedata.normalize("NFKC", folded.casefold())
-    return _DOTS.sub("·", "".join(plain.split()))
+    # Spaces go first: what stood on both sides of one may grow together.
+    whole = _DOTS.sub("·", "".join(unicodedata.normalize("NFKC", text).split()))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", whole).casefold())
+    return unicodedata.normalize("NFKC", folded.casefold())
 
 
 def normalise_phone(text: str) -> str | None:

@@ -82,10 +82,10 @@ async def test_name_relation_and_registered_phone_bind(at_class: Home) -> None:
 
 async def test_after_the_scan_the_name_can_be_written_at_once(home: Home) -> None:
     await enrol(home)
-    await home.driver.follow(PARENT, SCENE)
+    answer = await home.driver.follow(PARENT, SCENE)
+    assert "你扫的是班级二维码" in (answer or "")
     await home.house.handover.flush()
-    await home.wait(seconds=2)
-    assert "你扫的是班级二维码" in home.sent()[-1]
+    assert await home.wait(seconds=2) == 0
     assert "绑定好了" in await talk(home, CHILD, "妈妈", MOTHER)
 
 
@@ -251,10 +251,9 @@ async def test_a_closed_class_says_so_and_binds_nobody(home: Home) -> None:
     async with home.write() as session:
         place = await session.get_one(Place, home.place.class_.id)
         place.state = "graduated"
-    await home.driver.follow(PARENT, SCENE)
+    answer = await home.driver.follow(PARENT, SCENE)
+    assert "这个二维码的班级已经停用" in (answer or "")
     await home.house.handover.flush()
-    await home.wait(seconds=2)
-    assert "这个二维码的班级已经停用" in home.sent()[-1]
     assert (await home.contact()).place_id is None
 
 

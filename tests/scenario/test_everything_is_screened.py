@@ -42,14 +42,16 @@ def test_the_source_judges_before_it_stores_and_under_no_condition() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
     }
-    accept = methods["_accept"]
-    (judge,), (store,) = calls(accept, "_judge"), calls(accept, "_store")
+    take_in = methods["_take_in"]
+    (judge,), (store,) = calls(take_in, "_judge"), calls(take_in, "_store")
     assert judge.lineno < store.lineno
-    straight = [node for statement in accept.body for node in ast.walk(statement)]
-    assert judge in straight
-    for node in ast.walk(accept):
-        if isinstance(node, ast.If | ast.IfExp | ast.Try | ast.For | ast.While):
-            assert judge not in ast.walk(node), "the screen call stands under a condition"
+    (taken,) = calls(methods["_accept"], "_take_in")
+    for method, call in ((methods["_accept"], taken), (take_in, judge)):
+        straight = [node for statement in method.body for node in ast.walk(statement)]
+        assert call in straight
+        for node in ast.walk(method):
+            if isinstance(node, ast.If | ast.IfExp | ast.Try | ast.For | ast.While):
+                assert call not in ast.walk(node), "the screen call stands under a condition"
     assert len(calls(methods["_judge"], "judge")) == 1
     assert not [n for n in ast.walk(methods["_judge"]) if isinstance(n, ast.If | ast.IfExp)]
 

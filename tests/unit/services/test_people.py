@@ -2,7 +2,7 @@
 
 import pytest
 from factories import District, make_contact, make_district
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,6 +43,7 @@ def test_any_text_is_a_phone_or_none(text: str) -> None:
 
 
 @given(st.text())
+@example("e \u0304")
 def test_a_normal_name_stays_as_it_is(text: str) -> None:
     name = people.normalise_name(text)
     assert people.normalise_name(name) == name
