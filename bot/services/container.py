@@ -30,7 +30,8 @@ class Services:
         simulator: the simulator's side of the platforms; None in live.
         public_url: the address parents reach, without a slash at its end; empty: no links.
         budgets: the month's quotas that are counted.
-        directories: the robots whose organisations' families can be imported.
+        directories: the robots whose organisations' families can be imported, each with the scene
+            of its place; empty: the whole district.
         templates: WeChat accounts that have a template message for notices.
         chat_staff: by DingTalk robot the scene of the place whose staff are known there by their
             id; empty: the whole district. A robot that is not named knows nobody.
@@ -53,7 +54,7 @@ class Services:
     region: str = ""
     simulator: Any = None
     budgets: tuple[Budget, ...] = ()
-    directories: tuple[str, ...] = ()
+    directories: Mapping[str, str] = field(default_factory=dict)
     templates: frozenset[str] = frozenset()
     chat_staff: Mapping[str, str] = field(default_factory=dict)
     class_codes: Mapping[str, CodeMaker] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid
 from bot.db.models.imports import APPLIED, APPLYING, CHECKED, FAILED, READING, UNDOING
-from bot.services import audit, places
+from bot.services import audit, places, rights
 from bot.services.importing import batches
 from bot.services.importing.reading import template
 from bot.services.importing.report import explained, lines, report
@@ -31,6 +31,7 @@ async def _list_page(call: Call, *, status: int = 200, trouble: str = "") -> Res
     async with call.services.database.read() as session:
         listed = await batches.listed(session, call.staff)
         where = await batches.places_of(session, call.staff)
+        robots = await _robots(session, call)
         names = {
             one.place_id: place.name
             for one in listed
@@ -42,7 +43,7 @@ async def _list_page(call: Call, *, status: int = 200, trouble: str = "") -> Res
         batches=[(one, *batches.shown_state(one, now)) for one in listed],
         places=where,
         names=names,
-        robots=call.services.directories,
+        robots=robots,
         trouble=trouble,
         word=word,
         said=said,
@@ -73,7 +74,9 @@ async def upload(call: Call) -> Response:
 async def read_directory(call: Call) -> Response:
     """Have DingTalk's directory of families read and checked."""
     robot, place_id = call.form.get("robot", ""), _number(call.form.get("place", ""))
-    if robot not in call.services.directories:
+    async with call.services.database.read() as session:
+        known = await _robots(session, call)
+    if robot not in known:
         return await _list_page(call, status=422, trouble=word("trouble", "robot"))
     try:
         async with call.services.database.write() as session:
@@ -88,6 +91,21 @@ async def read_directory(call: Call) -> Response:
         code = "place_import" if isinstance(error, InputInvalid) else str(error)
         return await _list_page(call, status=error.status, trouble=word("trouble", code))
     return RedirectResponse(f"/admin/import/{batch_id}", 303)
+
+
+async def _robots(session: AsyncSession, call: Call) -> list[str]:
+    """Return the robots of organisations all of whose families the caller may import.
+
+    A directory is read whole: another school's names would stand among the rows.
+    """
+    found = []
+    for robot, home in call.services.directories.items():
+        place = await (
+            places.of_scene(session, home) if home else places.root_district(session, None)
+        )
+        if place is not None and rights.may(call.staff, batches.RIGHT, place.id):
+            found.append(robot)
+    return found
 
 
 async def one_page(call: Call) -> Response:

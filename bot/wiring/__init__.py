@@ -160,7 +160,7 @@ def build(
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
         budgets=tuple(make_budgets(settings).values()),
-        directories=tuple(settings.dingtalk),
+        directories={name: robot.home for name, robot in settings.dingtalk.items()},
         templates=frozenset(
             name for name, account in settings.wechat.items() if account.notice_template
         ),

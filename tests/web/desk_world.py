@@ -170,7 +170,7 @@ class FakeServices:
     answers: FakeAnswers
     simulator: FakeSimulator | None
     budgets: tuple[Budget, ...] = ()
-    directories: tuple[str, ...] = ("school1",)
+    directories: Mapping[str, str] = field(default_factory=lambda: {"school1": ""})
     screen: FakeScreen = field(default_factory=FakeScreen)
     templates: frozenset[str] = frozenset()
     phrases: PhraseBook = field(default_factory=load_phrases)

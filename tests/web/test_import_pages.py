@@ -9,7 +9,7 @@ from import_world import excel, phone
 from openpyxl import load_workbook
 from sqlalchemy import func, select
 
-from bot.db.models import AuditEntry, Child, ImportBatch
+from bot.db.models import AuditEntry, Child, ImportBatch, Place
 from bot.services.importing.work import Imports
 
 ROWS = (
@@ -160,9 +160,40 @@ async def test_a_form_without_its_token_is_refused(world: World, browser: Browse
     assert answer.status_code == 403
 
 
+async def _give_scenes(world: World) -> None:
+    """Let one robot be school A's, one school B's, and one the whole district's."""
+    async with world.services.database.write() as session:
+        for name in ("school_a", "school_b"):
+            place = await session.get_one(Place, world.places[name].id)
+            place.scene = f"robot-{name}"
+    world.services.directories = {
+        "school1": "robot-school_a",
+        "school2": "robot-school_b",
+        "everybody": "",
+    }
+
+
+async def test_another_organisations_families_are_not_asked_for(
+    world: World, browser: Browser
+) -> None:
+    await _give_scenes(world)
+    client = browser("lead")
+    page = (await client.get("/admin/import")).text
+    assert [f'value="{robot}"' in page for robot in world.services.directories] == [
+        True,
+        False,
+        False,
+    ]
+    form = {"csrf": world.csrf["lead"], "place": str(world.places["school_a"].id)}
+    for robot in ("school2", "everybody"):
+        answer = await client.post("/admin/import/dingtalk", data=form | {"robot": robot})
+        assert answer.status_code == 422, robot
+
+
 async def test_dingtalk_is_asked_only_where_a_robot_is(world: World, browser: Browser) -> None:
     client = browser("lead")
     place = str(world.places["school_a"].id)
+    await _give_scenes(world)
     form = {"csrf": world.csrf["lead"], "place": place, "robot": "nobody"}
     assert (await client.post("/admin/import/dingtalk", data=form)).status_code == 422
     form["robot"] = "school1"
