@@ -84,8 +84,8 @@ async def tries_left(session: AsyncSession, contact_id: int, now: datetime) -> i
 async def look_up(session: AsyncSession, ring: KeyRing, contact: Contact, claim: Claim) -> Found:
     """Compare a claim with the roster of the contact's district.
 
-    Where anything is in doubt (a custody block on anybody with this phone, another relation than
-    the registered one, a contact already bound) the school is asked.
+    Where anything is in doubt (a custody block on anybody with this phone or of this child, another
+    relation than the registered one, a contact already bound) the school is asked.
     """
     ties = await _ties(session, ring, contact, claim)
     if not ties:
@@ -105,7 +105,18 @@ async def look_up(session: AsyncSession, ring: KeyRing, contact: Contact, claim:
     ):
         return _because(where, "relation")
     held, guardian, child = ties[0]
-    return await _against_bound(session, contact, held, guardian, child)
+    found = await _against_bound(session, contact, held, guardian, child)
+    if found.verdict == "match" and await _kept_from_somebody(session, child.id):
+        return _because(found, "custody_other")
+    return found
+
+
+async def _kept_from_somebody(session: AsyncSession, child_id: int) -> bool:
+    """Say whether anybody is kept from a child: they may well know the other parent's phone."""
+    blocked = select(Guardianship.id).where(
+        Guardianship.child_id == child_id, Guardianship.custody_block
+    )
+    return await session.scalar(blocked.limit(1)) is not None
 
 
 async def _ties(session: AsyncSession, ring: KeyRing, contact: Contact, claim: Claim) -> list[_Tie]:

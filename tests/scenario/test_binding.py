@@ -189,6 +189,17 @@ async def test_a_custody_block_gets_the_same_neutral_words(staffed: Home) -> Non
     assert (await staffed.contact()).guardian_id is None
 
 
+async def test_who_is_kept_from_a_child_is_not_bound_by_the_other_parents_phone(
+    staffed: Home,
+) -> None:
+    _, (_, father) = await enrol(staffed)
+    await block(staffed, father)
+    answer = await talk(staffed, "绑定孩子", CHILD, f"妈妈 {MOTHER}")
+    assert "要由学校核对" in answer
+    assert (await staffed.rows(Binding))[-1].reason == "custody_other"
+    assert (await staffed.contact()).guardian_id is None
+
+
 async def test_a_second_contact_of_one_guardian_goes_to_the_school(at_class: Home) -> None:
     await talk(at_class, "绑定孩子", CHILD, f"妈妈 {MOTHER}")
     answer = await talk(at_class, "绑定孩子", CHILD, f"妈妈 {MOTHER}", parent=OTHER)
