@@ -23,6 +23,7 @@ from bot.services.staff import StaffView
 
 PAGE = 50
 EXPORT_BATCH = 500
+OF_FAMILIES = ("contact", "link")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Wanted:
     Args:
         since, until: moments (aware), the second one is no longer wanted.
         staff_id: None for everybody.
-        staff_ids: only what these people did, and the service itself; None for no such limit.
+        staff_ids: only what these people did, and the service itself apart from what concerns
+            single families; None for no such limit.
     """
 
     since: datetime | None = None
@@ -93,7 +95,10 @@ def _matching(wanted: Wanted) -> Select[Any]:
         query = query.where(AuditEntry.staff_id == wanted.staff_id)
     if wanted.staff_ids is not None:
         own = AuditEntry.staff_id.in_(wanted.staff_ids)
-        query = query.where(or_(own, AuditEntry.staff_id.is_(None)))
+        # What families did by themselves, and what went on without their consent, has no place:
+        # it would be every school's.
+        service = AuditEntry.staff_id.is_(None) & AuditEntry.object_kind.not_in(OF_FAMILIES)
+        query = query.where(or_(own, service))
     return query
 
 

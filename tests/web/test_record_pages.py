@@ -11,13 +11,15 @@ from bot.db.models import AuditEntry, Contact, LegalHold
 from bot.services import audit, audit_list, holds, places, retention, staff
 
 
-async def _record(world: World, action: str, by: str | None, *, days_ago: int = 0) -> None:
+async def _record(
+    world: World, action: str, by: str | None, *, days_ago: int = 0, kind: str = "case"
+) -> None:
     async with world.services.database.write() as session:
         await audit.record(
             session,
             staff_id=world.staff[by].id if by else None,
             action=action,
-            object_kind="case",
+            object_kind=kind,
             object_id=1,
             now=world.now - timedelta(days=days_ago),
             data={"level": "3"},
@@ -109,9 +111,14 @@ async def test_an_admin_of_one_school_sees_what_its_own_staff_did(
         )
     await _record(world, "case.read", "counselor")
     await _record(world, "case.listed", "other_counselor")
+    await _record(world, "consent.exception", None, kind="contact")
+    await _record(world, "retention.run", None, kind="retention")
     page = (await browser("editor").get("/admin/audit")).text
     assert "counselor老师" in page
     assert "other_counselor老师" not in page
+    entries = page.partition("<tbody>")[2]
+    assert audit_list.word("retention.run") in entries
+    assert audit_list.word("consent.exception") not in entries, "any school's family"
 
 
 @pytest.mark.parametrize("login", ["counselor", "lead", "teacher", "editor"])
