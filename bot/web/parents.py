@@ -16,7 +16,7 @@ from bot.services import audit, consents, links, own_data
 from bot.services.own_data import OwnData
 from bot.web.guard import Call
 from bot.web.headers import on_loopback
-from bot.web.parents_link import LARGE, TYPE_COOKIE, here, show
+from bot.web.parents_link import LARGE, TYPE_COOKIE, here, left, show
 from bot.web.parents_words import word
 
 
@@ -99,7 +99,7 @@ async def type_size(call: Call, link: Link) -> Response:
     response.set_cookie(
         TYPE_COOKIE,
         LARGE if large else "plain",
-        expires=link.expires_at,
+        max_age=left(call, link),
         path="/p",
         httponly=True,
         samesite="lax",

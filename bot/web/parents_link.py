@@ -85,6 +85,11 @@ def show(call: Call, template: str, *, status: int = 200, **values: object) -> R
     return call.page(template, status=status, large=large, base=here(call), word=word, **values)
 
 
+def left(call: Call, link: Link) -> int:
+    """Return for how many seconds a link still holds; a phone's own clock may be wrong."""
+    return int((link.expires_at - call.services.clock.now()).total_seconds())
+
+
 async def open_page(call: Call) -> Response:
     """Tie a link to this browser and go to what it is for."""
     device = call.request.cookies.get(DEVICE_COOKIE) or links.new_device()
@@ -100,7 +105,7 @@ async def open_page(call: Call) -> Response:
     response.set_cookie(
         DEVICE_COOKIE,
         device,
-        expires=link.expires_at,
+        max_age=left(call, link),
         path=here(call),
         httponly=True,
         samesite="lax",
