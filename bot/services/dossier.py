@@ -3,6 +3,7 @@
 Called by the desk's pages, after `bot.services.desk` has said that the person may read the words.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,8 @@ from bot.db.models.delivery import ALERT, API, QUEUED, SENDING
 from bot.services import contacts, desk
 
 HISTORY = 200
+# A link to a parent's own page opens for whoever comes first: that may not be the desk.
+_ADDRESS = re.compile(r"/p/[A-Za-z0-9_-]{40,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,7 @@ def _spoken(row: Delivery, names: Mapping[int, str]) -> Line:
         at=row.created_at,
         side="bot" if row.staff_id is None else "person",
         kind=row.kind,
-        parts=((row.body, False),),
+        parts=((_ADDRESS.sub("/p/…", row.body), False),),
         author=names.get(row.staff_id or 0, ""),
         route=row.route,
         state=row.state,

@@ -24,7 +24,6 @@ from bot.services.screening import Screened
 MEMORY = timedelta(hours=24)
 MEMORY_TURNS = 10
 HANDLER = "page"
-LONGEST = 2000
 
 
 class Judge(Protocol):
@@ -47,7 +46,7 @@ async def take(
     now: datetime,
 ) -> Screened:
     """Store and judge what a contact wrote on a page; a danger opens or raises its case."""
-    text = clean(words)[:LONGEST]
+    text = clean(words)
     case = await cases.open_case(session, contact.id)
     screened = screen.judge(
         text,

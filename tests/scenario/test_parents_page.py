@@ -23,6 +23,7 @@ from bot.db.models import (
     Message,
 )
 from bot.services import bindings, data_requests, links, people
+from bot.services.dossier import dossier
 
 SITE = "https://xinqing.example.cn"
 OTHER = "oParent0002"
@@ -203,6 +204,16 @@ async def test_nothing_of_a_person_stands_in_the_address(site: Home) -> None:
     assert token not in repr(vars(link))
 
 
+async def test_the_desk_is_not_shown_the_address(site: Home) -> None:
+    token = (await ask(site)).rpartition("/")[2]
+    await site.say(DANGER)
+    async with site.house.services.database.read() as session:
+        shown = await dossier(session, await site.case(), now=site.clock.now())
+    words = "".join(part for line in shown.lines for part, _ in line.parts)
+    assert f"{SITE}/p/…" in words
+    assert token not in words
+
+
 async def test_without_an_address_the_chat_says_how(home: Home) -> None:
     answer = await home.say("我的数据")
     assert "还没有开通网页" in answer
@@ -344,6 +355,13 @@ async def test_a_danger_written_on_the_page_opens_a_case(site: Home, phone: Phon
     assert (await site.contact()).window_until == before, "a page opens no sending window"
     await site.work()
     assert site.sent()[1:] == [], "nothing is answered in the chat"
+
+
+async def test_words_are_screened_to_their_end(site: Home, phone: Phone) -> None:
+    path = await opened(site, phone)
+    page = await phone.post(f"{path}/ask", kind="copy", words="今天天气不错。" * 300 + DANGER)
+    assert "120" in page.text
+    assert (await site.case()).level == "3"
 
 
 async def test_deleting_says_what_stays_and_ends_the_page(site: Home, phone: Phone) -> None:
