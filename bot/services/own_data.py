@@ -288,7 +288,7 @@ def as_plain(data: OwnData, lines: Sequence[Line], now: datetime) -> dict[str, o
         if data.guardian is None
         else {
             "name": data.guardian.name,
-            "phone": data.guardian.phone,
+            "phone": data.phone,
             "large_type": data.guardian.large_type,
         },
         "children": [
