@@ -83,7 +83,8 @@ class Reply:
     Args:
         text: reviewed words, at most 2,048 UTF-8 bytes.
         kind: `answer`, `choices`, `abstain`, `smalltalk`, `risk`, `notice`, `person`, `service`.
-        source: phrase key or entry id, with version (`entry:T06-01@1`, `crisis:self_harm…@1`).
+        source: phrase key or entry id, with version (`entry:T06-01@1`, `crisis:self_harm…@1`); of
+            two that were put together both, with a plus between.
         private: to the person 1:1, even when the message was written in a group.
     """
 
