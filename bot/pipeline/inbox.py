@@ -26,7 +26,7 @@ from bot.db import field_keys
 from bot.db.engine import Database
 from bot.db.models import Assessment, Case, Contact, Message
 from bot.db.models.case import CLOSED
-from bot.services import alarms, cases, contacts, figures, rule_changes
+from bot.services import alarms, assessments, cases, contacts, figures, rule_changes
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
 from bot.services.screening import Screen, Screened, Shadowed
@@ -247,7 +247,7 @@ class Inbox:
                     subject=f"{incoming.channel}/{incoming.account}",
                     policy=self._policy,
                 )
-            session.add(_assessment(message, screened, now))
+            session.add(assessments.row_of(message, screened, now))
             if screened.shadow is not None:
                 await self._note_shadow(session, message.id, screened.shadow, now)
             if screened.unaided:
@@ -287,25 +287,3 @@ class Inbox:
                 await cases.add_message(session, memory.case, message.id, now=now)
             return memory.case
         return await cases.open_or_raise(session, self._policy, contact, message, cause, now=now)
-
-
-def _assessment(message: Message, screened: Screened, now: datetime) -> Assessment:
-    verdict = screened.verdict
-    return Assessment(
-        message_id=message.id,
-        contact_id=message.contact_id,
-        level=screened.level,
-        fresh_level=screened.fresh,
-        categories=list(verdict.categories) if verdict else [],
-        who=(verdict.who or "") if verdict else "",
-        subject=verdict.subject if verdict else "unknown",
-        spans=[{"start": s.start, "end": s.end, "text": s.text} for s in verdict.spans]
-        if verdict
-        else [],
-        reasons=list(verdict.reasons) if verdict else [],
-        rule_ids=list(verdict.rule_ids) if verdict else [],
-        rule_version=verdict.rule_version if verdict else "",
-        weak=bool(verdict and verdict.weak),
-        failed=verdict is None,
-        created_at=now,
-    )

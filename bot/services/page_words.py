@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Kind
 from bot.core.privacy import clean
-from bot.db.models import Assessment, Contact, Message
-from bot.services import cases
+from bot.db.models import Contact, Message
+from bot.services import assessments, cases
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
 from bot.services.screening import Screened
@@ -72,7 +72,7 @@ async def take(
     )
     session.add(message)
     await session.flush()
-    session.add(_assessment(message, screened, now))
+    session.add(assessments.row_of(message, screened, now))
     if screened.escalated:
         await cases.open_or_raise(session, policy, contact, message, Cause.of(screened), now=now)
     elif case is not None:
@@ -88,25 +88,3 @@ async def _turns(session: AsyncSession, contact_id: int, now: datetime) -> tuple
         .limit(MEMORY_TURNS)
     )
     return tuple(text for text in reversed((await session.scalars(query)).all()) if text)
-
-
-def _assessment(message: Message, screened: Screened, now: datetime) -> Assessment:
-    verdict = screened.verdict
-    return Assessment(
-        message_id=message.id,
-        contact_id=message.contact_id,
-        level=screened.level,
-        fresh_level=screened.fresh,
-        categories=list(verdict.categories) if verdict else [],
-        who=(verdict.who or "") if verdict else "",
-        subject=verdict.subject if verdict else "unknown",
-        spans=[{"start": s.start, "end": s.end, "text": s.text} for s in verdict.spans]
-        if verdict
-        else [],
-        reasons=list(verdict.reasons) if verdict else [],
-        rule_ids=list(verdict.rule_ids) if verdict else [],
-        rule_version=verdict.rule_version if verdict else "",
-        weak=bool(verdict and verdict.weak),
-        failed=verdict is None,
-        created_at=now,
-    )
