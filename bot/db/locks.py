@@ -17,6 +17,7 @@ class Turn(IntEnum):
     AUDIT_CHAIN = 7_309_266
     SIGN_IN = 7_309_267
     TREE = 7_309_268
+    STAFF_IDS = 7_309_269
 
 
 async def take_turn(session: AsyncSession, turn: Turn) -> None:

@@ -55,7 +55,7 @@ class LoopConnection(aiosqlite.Connection):
             raise ValueError("Connection closed")
         self._handed_over += 1
         # aiosqlite leaves this method without types.
-        found: T = await super()._execute(work)  # type: ignore[no-untyped-call]
+        found: T = await super()._execute(work)  # type: ignore[no-untyped-call]  # the library has no types here
         return found
 
     async def commit(self) -> None:

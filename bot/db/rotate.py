@@ -6,6 +6,7 @@ next pass. What is done stays done, so that a rotation that broke off is simply 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,9 +35,10 @@ from bot.db.crypto import installed
 from bot.db.engine import Database
 from bot.db.types import EncryptedJson, EncryptedText
 
-BATCH = 500
-# So that another process gets the only write lock of SQLite in between.
-PAUSE_SECONDS = 0.005
+BATCH = 100
+# The service goes on meanwhile, on the same processor and with SQLite's only write lock: after each
+# batch it gets as long as the batch took, twice.
+REST = 2.0
 # A service under more load than the machine can bear may keep that lock for half a minute.
 TRIES, BUSY_SECONDS = 10, 1.0
 Progress = Callable[[int, int], object]
@@ -49,9 +51,20 @@ _PLACE_BY: dict[str, tuple[str, ...]] = {
     "gap_ticket": ("message_id", "contact_id", "place_id"),
     "risk_case": ("place_id",),
     "rule_case": ("place_id",),
+    "case_form": ("case_id", "place_id"),
+    "told": ("case_id", "place_id"),
+    "attachment": ("case_id", "place_id"),
+    "care_plan": ("case_id", "place_id"),
+    "follow_up": ("case_id", "place_id"),
+    "report": ("case_id", "place_id"),
+    "read_reason": ("case_id", "place_id"),
+    "phone_call": ("place_id",),
+    "care_task": ("place_id",),
+    "worry": ("place_id",),
     "child": ("place_id",),
     "binding": ("place_id",),
     "notice": ("place_id",),
+    "notice_feedback": ("contact_id", "place_id"),
     "import_batch": ("place_id",),
     "import_row": ("batch_id", "place_id"),
     "data_request": ("contact_id", "place_id"),
@@ -124,11 +137,13 @@ async def rotate(database: Database, progress: Progress | None = None) -> int:
     total = await stale(database) if progress is not None else 0
     done = 0
     for one in fields:
+        start = time.monotonic()
         async for changed in _batches(database, one):
             done += changed
             if progress is not None:
                 progress(done, max(total, done))
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(REST * (time.monotonic() - start))
+            start = time.monotonic()
     return done
 
 

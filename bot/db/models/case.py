@@ -16,7 +16,9 @@ class Case(Base):
     """One case about one contact; at most one that is not closed per contact.
 
     `family` and `subject` decide who is told; `tier` is how far the ladder has climbed. `priority`
-    orders the cases of one level, `priority_reasons` holds the codes behind it.
+    orders the cases of one level, `priority_reasons` holds the codes behind it. `judged_level` is a
+    person's judgement beside the machine's `level`, `second_id` a second counselor. `guardian_at`
+    is when a guardian was told; with `guardians_barred` none may be, whatever the category.
     """
 
     __tablename__ = "risk_case"
@@ -58,6 +60,19 @@ class Case(Base):
     closed_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     close_reason: Mapped[str | None] = mapped_column(String(32))
     close_note: Mapped[str | None] = mapped_column(EncryptedText("risk_case.close_note"))
+    child_id: Mapped[int | None] = mapped_column(ForeignKey("child.id"), index=True)
+    second_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    judged_level: Mapped[str | None] = mapped_column(String(2))
+    judged_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    guardian_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    guardians_barred: Mapped[bool] = mapped_column(default=False)
+
+    @property
+    def judged_now(self) -> str | None:
+        """Return a person's judgement; None where the case was raised after it: that is older."""
+        old = self.judged_at is not None and self.judged_at < self.raised_at
+        return None if old else self.judged_level
 
 
 class CaseEvent(Base):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.db.base import Base
@@ -16,6 +16,7 @@ class Contact(Base):
 
     `holder_id` set: a counselor holds the conversation and the bot is silent (the screen goes on).
     `guardian_id` set: it was proved whose contact it is; a guardian has one on each account.
+    `stopped_at`: nothing is sent unasked; the two others stop one kind each.
     """
 
     __tablename__ = "contact"
@@ -48,6 +49,8 @@ class Contact(Base):
     greeted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     following: Mapped[bool] = mapped_column(default=True)
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    courses_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    notices_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_incoming_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     window_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     window_limit: Mapped[int] = mapped_column(default=0)
@@ -59,10 +62,10 @@ class Contact(Base):
 
 
 class Consent(Base):
-    """One consent given or withdrawn: `mental_health`, `school`, `district`.
+    """One consent given, withdrawn or refused: `mental_health`, `school`, `district`.
 
     `version` is that of the words that were agreed to; `way` where (`chat`, `page`). `child_id`:
-    given by a guardian for a child.
+    given by a guardian for a child. One that is `refused` was never given: it ends when it begins.
     """
 
     __tablename__ = "consent"
@@ -75,3 +78,4 @@ class Consent(Base):
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     way: Mapped[str] = mapped_column(String(12), default="chat", server_default="chat")
     child_id: Mapped[int | None] = mapped_column(ForeignKey("child.id"))
+    refused: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -10,7 +10,7 @@ from bot.db.types import EncryptedText, Id, UtcDateTime
 
 
 class Link(Base):
-    """One address `/p/…` for one person and one purpose (`mine`, `notice`, `bind`).
+    """One address `/p/…` for one person and one purpose (`mine`, `notice`).
 
     Only keyed hashes are kept: of the address (`token_key`) and of the browser that opened it
     first (`device_key`), which alone may open it again.

@@ -61,3 +61,21 @@ class NoticeChild(Base):
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirmed_by: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
     way: Mapped[str] = mapped_column(String(12), default="")
+
+
+class NoticeFeedback(Base):
+    """What a guardian wrote back about a notice, for its author; a danger never becomes one.
+
+    `message_id`: the incoming message that was screened; it makes writing twice one.
+    """
+
+    __tablename__ = "notice_feedback"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notice.id"), index=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("message.id"), unique=True)
+    text: Mapped[str] = mapped_column(EncryptedText("notice_feedback.text"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    read_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))

@@ -30,7 +30,7 @@ class Child(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     place_id: Mapped[int | None] = mapped_column(ForeignKey("place.id"))
     name: Mapped[str] = mapped_column(EncryptedText("child.name"))
-    name_key: Mapped[str] = mapped_column(String(64))
+    name_key: Mapped[str] = mapped_column(String(64), index=True)
     born: Mapped[str | None] = mapped_column(EncryptedText("child.born"))
     student_no: Mapped[str | None] = mapped_column(EncryptedText("child.student_no"))
     student_key: Mapped[str | None] = mapped_column(String(64), index=True)
@@ -134,3 +134,23 @@ class Binding(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     decided_by: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class BindingSlip(Base):
+    """A slip of paper for one guardian: whoever sends its code, or scans it, is that guardian.
+
+    Only a keyed hash of the code is kept. It is used once (`used_by`: the contact), for some weeks.
+    """
+
+    __tablename__ = "binding_slip"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    code_key: Mapped[str] = mapped_column(String(64), unique=True)
+    guardian_id: Mapped[int] = mapped_column(ForeignKey("guardian.id"), index=True)
+    place_id: Mapped[int] = mapped_column(ForeignKey("place.id"))
+    made_by: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    used_by: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -14,6 +14,7 @@ class Shift(Base):
     """One person on duty for one place; `tier` is counselor, lead or district (24-hour contact).
 
     `wakes` False: no channel of this person can wake a phone, so the shift counts as uncovered.
+    `pattern_id`: the pattern it was written from; None for one made by hand.
     """
 
     __tablename__ = "shift"
@@ -26,6 +27,7 @@ class Shift(Base):
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     wakes: Mapped[bool] = mapped_column(default=True)
+    pattern_id: Mapped[int | None] = mapped_column(ForeignKey("shift_pattern.id"))
 
 
 class HotlineRow(Base):
