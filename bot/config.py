@@ -137,6 +137,9 @@ class DingtalkRobot(BaseModel):
 WEBHOOKS = ("wecom", "dingtalk")
 
 
+DUTY = "duty"
+
+
 class AlertChannel(BaseModel):
     """One way to wake the people on duty (`XINQING_ALERT__<NAME>__…`).
 
@@ -163,14 +166,32 @@ class AlertChannel(BaseModel):
     people: str = Field(
         default="",
         description="staff ids, comma between, for `dingtalk_work` and, 200 at most, for "
-        "`dingtalk_ding`",
+        "`dingtalk_ding`; `duty`: whoever is on duty then, by the ids in their accounts",
     )
     group: str = Field(default="", description="openConversationId, for `dingtalk_card`")
     template: str = Field(default="", description="id of the card's template, for `dingtalk_card`")
+    home: str = Field(
+        default="",
+        max_length=64,
+        description="scene of the place whose cases this way is for; empty: of all places",
+    )
+    order: int = Field(
+        default=0, description="among the ways that are left when others failed, the lowest first"
+    )
+    spare: bool = Field(
+        default=False, description="called only when no other way got through at a step"
+    )
+
+    @property
+    def calls_duty(self) -> bool:
+        """Say whether it calls whoever is on duty."""
+        return self.people.strip().lower() == DUTY
 
     @property
     def staff_ids(self) -> tuple[str, ...]:
-        """Return the listed people, each once."""
+        """Return the listed people, each once; none where it calls whoever is on duty."""
+        if self.calls_duty:
+            return ()
         parts = (one.strip() for one in self.people.replace("，", ",").split(","))
         return tuple(dict.fromkeys(one for one in parts if one))
 
@@ -190,7 +211,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8600, ge=1, le=65535, description="port to listen on")
     public_url: str = Field(
-        default="", description="address parents reach, for links; empty: no links are sent"
+        default="",
+        description="address parents reach, for links; empty: no links are sent (demo: its own)",
     )
     encoder: str = Field(
         default="default", description="`default`, `none`, or a sentence-transformers folder"
@@ -227,6 +249,24 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least severity that is written"
+    )
+    alert_receipt_seconds: int = Field(
+        default=90,
+        ge=10,
+        le=600,
+        description="how long a step of the ladder waits for a receipt before the next way is used",
+    )
+    push_private_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="VAPID key that wakes the browsers of people on duty, 32 bytes in base64url; "
+        "`setup` makes one, empty: no browser push",
+    )
+    push_subject: str = Field(
+        default="mailto:operator@example.org",
+        description="`mailto:` or `https:` address by which push services reach the operator",
+    )
+    push_hosts: str = Field(
+        default="", description="further push services that may be called, comma between"
     )
     wechat: dict[str, WechatAccount] = Field(
         default_factory=dict, description="WeChat service accounts by name"
@@ -352,8 +392,10 @@ def _check_alerts(settings: Settings) -> None:
                     f"XINQING_DINGTALK__{alert.robot.upper()}__CARD_SECRET and XINQING_PUBLIC_URL: "
                     "without Stream, clicks on a card need both"
                 )
-        elif not alert.staff_ids:
-            raise ConfigInvalid(f"{prefix}PEOPLE: list the staff ids, with commas between")
+        elif not alert.staff_ids and not alert.calls_duty:
+            raise ConfigInvalid(
+                f"{prefix}PEOPLE: list the staff ids, with commas between, or write duty"
+            )
         elif alert.kind == "dingtalk_work" and not robot.agent_id:
             raise ConfigInvalid(
                 f"XINQING_DINGTALK__{alert.robot.upper()}__AGENT_ID: needed for work notifications"

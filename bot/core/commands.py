@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from bot.core import slips
 from bot.core.messages import Kind
 
 _STRIP = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"(?P<words>.*?)第?(?P<number>\d{1,2}|[一二三四五六七八九])(?:项|个|条)?")
+_PREFIX = re.compile(r"(?P<word>\w{2,12})(?:[\s:：,，、]+(?P<rest>.*))?", re.DOTALL)
 _DIGITS = {sign: value for value, sign in enumerate("一二三四五六七八九", 1)}
 LONGEST = 24
 # What a person says to us; the label of a place and the title of a link are somebody else's words.
@@ -47,11 +49,19 @@ def means(command: str, text: str) -> bool:
     return bare(text) in _tables()["commands"][command]
 
 
+def answers(answer: str, text: str) -> bool:
+    """Say whether a whole message is an answer to the question that was asked just before."""
+    return bare(text) in _tables()["answers"][answer]
+
+
 def is_command(text: str) -> bool:
-    """Say whether a whole message is any of the commands, numbered ones included."""
+    """Say whether a message is any of the commands, numbered or prefixed, or a slip's code."""
     tables = _tables()
-    return any(means(name, text) for name in tables["commands"]) or (
-        numbered(tables["numbered"], text) is not None
+    return (
+        any(means(name, text) for name in tables["commands"])
+        or numbered(tables["numbered"], text) is not None
+        or any(prefixed(name, text) is not None for name in tables["prefixed"])
+        or slips.code_in(text) is not None
     )
 
 
@@ -72,6 +82,20 @@ def bare_number(text: str) -> int | None:
     if match is None or match["words"] not in ("", "选"):
         return None
     return _value(match["number"])
+
+
+def prefixed(command: str, text: str) -> str | None:
+    """Return what follows a command's word in a message such as 「留言 我们请假」.
+
+    A space or a sign has to stand between them; what follows stays as it was written.
+
+    Returns:
+        None: it is not this command; empty: nothing follows.
+    """
+    match = _PREFIX.fullmatch(text.strip())
+    if match is None or bare(match["word"]) not in _tables()["prefixed"][command]:
+        return None
+    return (match["rest"] or "").strip()
 
 
 def smalltalk_phrase(text: str) -> str | None:

@@ -1,10 +1,14 @@
 """Ports that channels and outside services fill in; tests fill them with fakes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from bot.core.messages import IncomingMessage, Reply, ReplyTo
+
+# `code` of a limit that is one person's: nobody else has to wait for it.
+SLOWED = "slowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,62 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """What a platform says about one message to one person.
+
+    Args:
+        at: when they read it; None also where the platform says only that they did.
+    """
+
+    read: bool
+    at: datetime | None = None
+
+
+@runtime_checkable
+class TellsRead(Protocol):
+    """A channel whose platform says whether a 1:1 message has been read."""
+
+    async def read_state(self, person: str, receipt: str) -> ReadState | None:
+        """Ask for one person and message; None when the platform does not know.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SentMany:
+    """What became of one call for many people.
+
+    Args:
+        receipt: the platform's id for all of them.
+        missed: whom it did not take the message for, and why (its code, or `SLOWED`).
+        again_after: when those who are `SLOWED` may be tried again.
+    """
+
+    receipt: str = ""
+    missed: Mapping[str, str] = field(default_factory=dict)
+    again_after: timedelta = timedelta()
+
+
+class ManySender(Protocol):
+    """An account that tells the same words to many people in one call."""
+
+    def takes(self, person: str) -> bool:
+        """Say whether this person can be told in such a call."""
+        ...
+
+    async def send_many(self, people: Sequence[str], text: str) -> SentMany:
+        """Send words to at most 20 people.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused: for all of them.
+        """
+        ...
+
+
 class NoticeTemplate(Protocol):
     """How one account sends a notice to somebody whose window is closed: in the platform's form."""
 
@@ -153,6 +213,44 @@ class AlertSender(Protocol):
 
         Raises:
             ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class Caller(Protocol):
+    """Calls single people of the organisation; the alert senders that take a list are these."""
+
+    async def call(self, people: Sequence[str], text: str, *, key: str) -> SendResult:
+        """Send one alert to people, by their ids in the organisation.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        ...
+
+
+class Pusher(Protocol):
+    """Wakes browsers that their people have signed up (Web Push).
+
+    `public_key` is what a browser needs to sign up.
+    """
+
+    public_key: str
+
+    def takes(self, address: str) -> bool:
+        """Say whether an address leads to a push service that may be called."""
+        ...
+
+    async def push(self, address: str, keys: Mapping[str, str], text: str, *, topic: str) -> None:
+        """Send a text to one browser.
+
+        Raises:
+            ChannelRefused: code `gone` when the browser signed off.
+            ChannelUnavailable, ChannelRateLimited
         """
         ...
 
