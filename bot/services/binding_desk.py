@@ -1,11 +1,11 @@
-"""The school's yes or no to a parent who could not be matched, and taking it back within a week.
+"""The school's yes or no to a parent who could not be matched, and taking a binding back.
 
-Called by `/teacher/bindings`. Every change asks for `binding.decide` at the place of the claim and
-of the child; who was shown which claim is in the audit trail.
+For a week any binding can be taken back, whatever proved it. Called by `/teacher/bindings`; what
+the page lists stands in `bot.services.binding_lists`. Every change asks for `binding.decide` at the
+place of the claim and of the child; who was shown which claim is in the audit trail.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -13,105 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict, InputInvalid, NotFound
 from bot.db.crypto import KeyRing
-from bot.db.models import AuditEntry, Binding, Child, Contact, Guardian, Guardianship, Place
+from bot.db.models import AuditEntry, Binding, Child, Contact, Guardian, Guardianship
 from bot.db.models.person import ACTIVE, ASKED, BOUND, REFUSED, WITHDRAWN
 from bot.services import audit, bindings, cases, people, rights
-from bot.services.people import ChildRow
 from bot.services.staff import StaffView
 
 RIGHT = "binding.decide"
 UNDO = timedelta(days=7)
 # Looking again and again within this time is one look.
 LOOK = timedelta(minutes=10)
-MOST_LISTED = 100
 TEACHER = "teacher"
 # What a yes has added beside the binding, so that taking it back takes that back too.
 TIED = "tied"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One claim that waits.
-
-    Args:
-        reason: why the roster did not settle it.
-        fits: the children of that name at the person's places.
-        others: the other children of the class.
-    """
-
-    id: int
-    contact_id: int
-    place: str
-    child: str
-    relation: str
-    phone: str
-    reason: str
-    channel: str
-    at: datetime
-    fits: tuple[ChildRow, ...]
-    others: tuple[ChildRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One yes that can still be taken back."""
-
-    id: int
-    place: str
-    child: str
-    relation: str
-    at: datetime
-    until: datetime
-
-
-async def waiting(session: AsyncSession, ring: KeyRing, by: StaffView) -> list[Waiting]:
-    """Return the claims at a person's places, oldest first; `looked` records who was shown."""
-    reach = rights.places_for(by, RIGHT)
-    query = (
-        select(Binding, Place, Contact.channel)
-        .join(Place, Place.id == Binding.place_id)
-        .join(Contact, Contact.id == Binding.contact_id)
-        .where(Binding.state == ASKED, Binding.place_id.in_(reach))
-        .order_by(Binding.id)
-        .limit(MOST_LISTED)
-    )
-    rows = (await session.execute(query)).all()
-    found = []
-    for binding, place, channel in rows:
-        fits = await _fitting(session, ring, binding, reach)
-        others = await people.children_of(session, place.id) if place.kind == "class" else []
-        ids = {child.id for child in fits}
-        found.append(
-            Waiting(
-                id=binding.id,
-                contact_id=binding.contact_id,
-                place=place.name,
-                child=binding.claim.get("child", ""),
-                relation=binding.claim.get("relation", ""),
-                phone=binding.claim.get("phone", ""),
-                reason=binding.reason,
-                channel=channel,
-                at=binding.created_at,
-                fits=tuple(fits),
-                others=tuple(child for child in others if child.id not in ids),
-            )
-        )
-    return found
-
-
-async def _fitting(
-    session: AsyncSession, ring: KeyRing, binding: Binding, reach: frozenset[int]
-) -> list[ChildRow]:
-    name = binding.claim.get("child", "")
-    if not name:
-        return []
-    query = select(Child).where(
-        Child.name_key == people.name_key(ring, name),
-        Child.state == ACTIVE,
-        Child.place_id.in_(reach),
-    )
-    children = (await session.scalars(query.order_by(Child.id).limit(20))).all()
-    return await people.child_rows(session, children)
 
 
 async def looked(
@@ -138,34 +51,6 @@ async def looked(
             await _record(session, by, action, contact_id, now)
 
 
-async def decided(session: AsyncSession, by: StaffView, now: datetime) -> list[Decided]:
-    """Return what people of the school agreed to in the last week, the newest first."""
-    query = (
-        select(Binding, Place.name)
-        .join(Place, Place.id == Binding.place_id)
-        .where(
-            Binding.state == BOUND,
-            Binding.way == TEACHER,
-            Binding.decided_at > now - UNDO,
-            Binding.place_id.in_(rights.places_for(by, RIGHT)),
-        )
-        .order_by(Binding.decided_at.desc(), Binding.id.desc())
-        .limit(MOST_LISTED)
-    )
-    return [
-        Decided(
-            binding.id,
-            place,
-            binding.claim.get("child", ""),
-            binding.claim.get("relation", ""),
-            binding.decided_at,
-            binding.decided_at + UNDO,
-        )
-        for binding, place in await session.execute(query)
-        if binding.decided_at is not None
-    ]
-
-
 async def agree(
     session: AsyncSession,
     ring: KeyRing,
@@ -188,7 +73,8 @@ async def agree(
     Raises:
         NotFound: no such claim, or no such child at this person's places.
         InputInvalid: this guardian is none of the child's, or a name is missing.
-        Conflict: decided already, or a custody block stands against it (`custody`).
+        Conflict: decided already, a custody block stands against it (`custody`), or the child's
+            class is closed (`place_closed`).
     """
     binding = await _claim(session, by, binding_id)
     child = await session.get(Child, child_id)
@@ -196,6 +82,7 @@ async def agree(
         raise NotFound("child")
     if not rights.may(by, RIGHT, child.place_id):
         raise NotFound("child")
+    await people.open_class(session, child.place_id)
     await _take(session, binding, BOUND)
     contact = await session.get_one(Contact, binding.contact_id, with_for_update=True)
     await _check_custody(session, ring, binding, child, guardian_id)
@@ -269,7 +156,8 @@ async def _check_custody(
     phone = people.phone_key(ring, binding.claim.get("phone", ""))
     contact = await session.get_one(Contact, binding.contact_id)
     for who, relation, phone_key in blocked:
-        claimed = relation == binding.claim.get("relation") or phone_key == phone
+        same_phone = phone is not None and phone_key == phone
+        claimed = same_phone or relation == binding.claim.get("relation")
         if who in (guardian_id, contact.guardian_id) or (guardian_id is None and claimed):
             raise Conflict("custody")
 
@@ -298,7 +186,10 @@ async def refuse(session: AsyncSession, by: StaffView, binding_id: int, *, now: 
 
 
 async def withdraw(session: AsyncSession, by: StaffView, binding_id: int, *, now: datetime) -> None:
-    """Take a yes back within a week, with whatever it had added to the roster.
+    """Take a binding back within a week, with whatever a yes had added to the roster.
+
+    Where a phone, a slip or a directory was wrong, the contact is nobody's any more, whatever else
+    the same proof has led to. No phone binds that guardian again without a yes.
 
     Raises:
         NotFound: no such binding at this person's places.
@@ -306,20 +197,25 @@ async def withdraw(session: AsyncSession, by: StaffView, binding_id: int, *, now
     """
     binding = await _claim(session, by, binding_id)
     settled = binding.decided_at
-    if binding.way != TEACHER or settled is None or settled <= now - UNDO:
+    if binding.state != BOUND or settled is None or settled <= now - UNDO:
         raise Conflict("too late")
     added = binding.reason == TIED
     await _take(session, binding, WITHDRAWN, was=BOUND)
+    binding.reason, binding.decided_at, binding.decided_by = bindings.TAKEN_BACK, now, by.id
     if added and binding.guardian_id is not None:
         await _untie(session, binding, now)
     contact = await session.get_one(Contact, binding.contact_id, with_for_update=True)
-    others = await session.scalar(
-        select(Binding.id).where(Binding.contact_id == contact.id, Binding.state == BOUND).limit(1)
-    )
-    if others is None and contact.guardian_id == binding.guardian_id:
+    if contact.guardian_id == binding.guardian_id and not (
+        added and await _bound_elsewhere(session, contact.id)
+    ):
         await bindings.leave(session, contact, now=now, reason="withdrawn")
     await _record(session, by, "binding.withdrawn", binding.contact_id, now)
     await cases.tell(session, binding.contact_id, "binding.withdrawn", now=now)
+
+
+async def _bound_elsewhere(session: AsyncSession, contact_id: int) -> bool:
+    query = select(Binding.id).where(Binding.contact_id == contact_id, Binding.state == BOUND)
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def _untie(session: AsyncSession, binding: Binding, now: datetime) -> None:
@@ -343,8 +239,15 @@ async def check(session: AsyncSession, by: StaffView, binding_id: int) -> None:
 
 
 async def _claim(session: AsyncSession, by: StaffView, binding_id: int) -> Binding:
+    """Return a claim, or a binding, at a person's places; a child may have moved since."""
     binding = await session.get(Binding, binding_id)
-    if binding is None or not rights.may(by, RIGHT, binding.place_id):
+    if binding is None:
+        raise NotFound(f"binding {binding_id}")
+    place_id: int | None = binding.place_id
+    if binding.state != ASKED and binding.child_id is not None:
+        child = await session.get_one(Child, binding.child_id)
+        place_id = child.place_id
+    if place_id is None or not rights.may(by, RIGHT, place_id):
         raise NotFound(f"binding {binding_id}")
     return binding
 

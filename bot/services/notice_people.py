@@ -37,11 +37,16 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One guardian on the phone list; an empty number: the school has none."""
+    """One guardian on the phone list; an empty number: the school has none.
+
+    Args:
+        mark: a code, where people noted before that this guardian can't be reached.
+    """
 
     name: str
     relation: str
     number: str
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Call:
     name: str
     class_: str
     guardians: tuple[Phone, ...]
+
+    @property
+    def marked(self) -> bool:
+        """Say whether a guardian was noted as hard to reach: the one who phones begins here."""
+        return any(one.mark for one in self.guardians)
 
 
 async def look(
@@ -116,6 +126,8 @@ async def phones(
 ) -> list[Call]:
     """Return whom to phone: the children nobody has confirmed for, or whom nothing reached.
 
+    First come the children of guardians who are marked as hard to reach.
+
     Raises:
         NotAllowed: the person may not see phones at the notice's place.
     """
@@ -133,12 +145,39 @@ async def phones(
             .order_by(Guardianship.child_id, Guardianship.id)
         )
         for tie, guardian in rows:
-            row = Phone(guardian.name, tie.relation, guardian.phone or "")
+            row = Phone(guardian.name, tie.relation, guardian.phone or "", tie.unreachable)
             told.setdefault(tie.child_id, []).append(row)
-    return [
+    calls = [
         Call(child.id, child.name, class_, tuple(told.get(child.id, ())))
         for child, class_ in await _children(session, wanted)
     ]
+    return sorted(calls, key=lambda call: not call.marked)
+
+
+async def marked(session: AsyncSession, notice: Notice) -> list[Silent]:
+    """Return the children of a notice's place with a guardian marked as hard to reach.
+
+    The notice is sent to them all the same: a mark is of people, and may be about the phone.
+    """
+    place = await session.get_one(Place, notice.place_id)
+    rows = await session.execute(
+        select(Child, Place.name, Guardianship.unreachable)
+        .join(Guardianship, Guardianship.child_id == Child.id)
+        .join(Guardian, Guardian.id == Guardianship.guardian_id)
+        .outerjoin(Place, Place.id == Child.place_id)
+        .where(
+            Child.id.in_(notice_plan.children_below(place)),
+            Guardianship.unreachable != "",
+            Guardianship.custody_block.is_(False),
+            *people.here(),
+        )
+        .order_by(Child.place_id, Child.id, Guardianship.id)
+        .limit(MOST_SILENT)
+    )
+    first: dict[int, Silent] = {}
+    for child, class_, mark in rows:
+        first.setdefault(child.id, Silent(child.id, child.name, class_ or "", mark))
+    return list(first.values())
 
 
 def _to_phone(notice: Notice, row: ChildState) -> bool:

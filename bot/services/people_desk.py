@@ -14,8 +14,9 @@ from bot.core.errors import Conflict, InputInvalid, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.models import Child, ChildPlace, Contact, Guardian, Guardianship, Place
 from bot.db.models.person import ACTIVE, RELATIONS
-from bot.services import audit, people, rights
+from bot.services import audit, binding_guard, people, rights
 from bot.services.people import ChildRow
+from bot.services.people_parts import seen_key
 from bot.services.staff import StaffView
 
 READ, CHANGE, PHONE = "people.list", "people.change", "people.phone"
@@ -58,6 +59,8 @@ class Detail:
 
     Args:
         phones: by guardian; only for who may see them.
+        seen: what the page shows of each guardian's name and phone, to come back with a change.
+        child_seen: the same of the child's own.
         elsewhere: guardians who have further children, with how many.
     """
 
@@ -68,6 +71,8 @@ class Detail:
     places: Mapping[int, str]
     phones: Mapping[int, str]
     elsewhere: Mapping[int, int]
+    seen: Mapping[int, str]
+    child_seen: str
 
 
 async def classes(session: AsyncSession, by: StaffView) -> list[ClassCount]:
@@ -116,7 +121,7 @@ async def listing(
     query = select(Child).where(*wanted).order_by(Child.student_no.is_(None), Child.id)
     children = await session.scalars(query.offset((page - 1) * PAGE).limit(PAGE))
     rows = await people.child_rows(session, children.all())
-    await _record(session, by, "people.listed", "place", place_id, now, {"rows": len(rows)})
+    await record(session, by, "people.listed", "place", place_id, now, {"rows": len(rows)})
     return Listing(rows, total, page)
 
 
@@ -138,27 +143,29 @@ async def search(
         .limit(PAGE)
     )
     rows = await people.child_rows(session, (await session.scalars(query)).all())
-    await _record(session, by, "people.searched", "place", None, now, {"rows": len(rows)})
+    await record(session, by, "people.searched", "place", None, now, {"rows": len(rows)})
     return rows
 
 
-async def detail(session: AsyncSession, by: StaffView, child_id: int, now: datetime) -> Detail:
+async def detail(
+    session: AsyncSession, by: StaffView, ring: KeyRing, child_id: int, now: datetime
+) -> Detail:
     """Return one child, and write down that it was read.
 
     Raises:
         NotFound: no such child where the caller may see people.
     """
-    child = await _child(session, by, child_id, READ)
+    child = await reach_child(session, by, child_id, READ)
     place = await session.get_one(Place, child.place_id)
     row = (await people.child_rows(session, [child]))[0]
     stays = await people.history(session, child.id)
     ids = [one.guardian_id for one in row.guardians]
-    phones: dict[int, str] = {}
-    if rights.may(by, PHONE, child.place_id):
-        query = select(Guardian.id, Guardian.phone).where(Guardian.id.in_(ids))
-        phones = {one: phone for one, phone in await session.execute(query) if phone}
+    query = select(Guardian.id, Guardian.name, Guardian.phone).where(Guardian.id.in_(ids))
+    known = {one: (name, phone) for one, name, phone in await session.execute(query)}
+    may_phone = rights.may(by, PHONE, child.place_id)
+    phones = {one: phone for one, (_, phone) in known.items() if phone and may_phone}
     names = select(Place.id, Place.name).where(Place.id.in_({stay.place_id for stay in stays}))
-    await _record(session, by, "people.read", "child", child.id, now, {"phones": len(phones)})
+    await record(session, by, "people.read", "child", child.id, now, {"phones": len(phones)})
     return Detail(
         child,
         row,
@@ -167,6 +174,8 @@ async def detail(session: AsyncSession, by: StaffView, child_id: int, now: datet
         {row[0]: row[1] for row in await session.execute(names)},
         phones,
         await _elsewhere(session, ids, child.id),
+        {one: seen_key(ring, *values) for one, values in known.items()},
+        seen_key(ring, child.name, child.student_no, child.born),
     )
 
 
@@ -200,7 +209,7 @@ async def change_guardian(
     guardian.large_type = large_type
     await session.flush()
     data = {"before": before, "after": {"relation": relation, "unreachable": unreachable}}
-    await _record(session, by, "people.guardian_changed", "guardianship", held.id, now, data)
+    await record(session, by, "people.guardian_changed", "guardianship", held.id, now, data)
     return held
 
 
@@ -226,8 +235,10 @@ async def set_block(
         raise InputInvalid("reason", field="reason")
     held.custody_block = block
     await session.flush()
+    if block:
+        await binding_guard.recheck(session, held.child_id, now=now)
     action = "people.custody_block_set" if block else "people.custody_block_lifted"
-    await _record(session, by, action, "guardianship", held.id, now, {"reason": reason})
+    await record(session, by, action, "guardianship", held.id, now, {"reason": reason})
     return held
 
 
@@ -243,12 +254,12 @@ async def move(
         NotFound, NotAllowed, InputInvalid
         Conflict: the child was moved meanwhile, or the class is closed.
     """
-    child = await _child(session, by, child_id, CHANGE, lock=True)
+    child = await reach_child(session, by, child_id, CHANGE, lock=True)
     if child.place_id != seen:
         raise Conflict("row")
     rights.require(by, CHANGE, place_id)
     await people.move_child(session, child, place_id, now)
-    await _record(
+    await record(
         session, by, "people.child_moved", "child", child.id, now, {"from": seen, "to": place_id}
     )
 
@@ -262,11 +273,11 @@ async def leave(
         NotFound
         Conflict: the child was moved meanwhile.
     """
-    child = await _child(session, by, child_id, CHANGE, lock=True)
+    child = await reach_child(session, by, child_id, CHANGE, lock=True)
     if child.place_id != seen or child.state != ACTIVE:
         raise Conflict("row")
     await people.leave(session, child, now)
-    await _record(session, by, "people.child_left", "child", child.id, now, {"from": seen})
+    await record(session, by, "people.child_left", "child", child.id, now, {"from": seen})
 
 
 def seen_of(relation: str, block: bool, unreachable: str, large_type: bool) -> str:
@@ -274,10 +285,20 @@ def seen_of(relation: str, block: bool, unreachable: str, large_type: bool) -> s
     return f"{relation}.{int(block)}.{unreachable}.{int(large_type)}"
 
 
-async def _child(
+def places_to_change(by: StaffView) -> frozenset[int]:
+    """Return the ids of the places whose people somebody may change."""
+    return rights.places_for(by, CHANGE)
+
+
+async def reach_child(
     session: AsyncSession, by: StaffView, child_id: int, action: str, *, lock: bool = False
 ) -> Child:
-    child = await session.get(Child, child_id, with_for_update=lock or None)
+    """Return a child within somebody's reach.
+
+    Raises:
+        NotFound: no such child where they may do this.
+    """
+    child = await session.get(Child, child_id, with_for_update=lock or None, populate_existing=lock)
     if child is None or child.place_id is None or not rights.may(by, action, child.place_id):
         raise NotFound("no such child")
     return child
@@ -291,7 +312,7 @@ async def _held(
     )
     if held is None or held.ended_at is not None:
         raise NotFound("no such guardian")
-    await _child(session, by, held.child_id, CHANGE)
+    await reach_child(session, by, held.child_id, CHANGE)
     guardian = await session.get_one(Guardian, held.guardian_id)
     now = seen_of(held.relation, held.custody_block, held.unreachable, guardian.large_type)
     if now != seen:
@@ -358,7 +379,7 @@ async def _elsewhere(
     return {row[0]: row[1] for row in await session.execute(query)}
 
 
-async def _record(
+async def record(
     session: AsyncSession,
     by: StaffView,
     action: str,
@@ -367,6 +388,7 @@ async def _record(
     now: datetime,
     data: Mapping[str, object],
 ) -> None:
+    """Write down what a person looked at or changed among children and guardians; ids only."""
     await audit.record(
         session,
         staff_id=by.id,

@@ -58,6 +58,11 @@ def phone_key(ring: KeyRing, phone: str) -> str | None:
     return ring.fingerprint(digits, purpose="guardian.phone") if digits else None
 
 
+def seen_key(ring: KeyRing, *values: str | None) -> str:
+    """Return what a page showed, as a keyed hash that is sent back with a change of it."""
+    return ring.fingerprint("\n".join(value or "" for value in values), purpose="people.seen")
+
+
 def new_child(
     *,
     place_id: int,

@@ -7,7 +7,7 @@ request fails.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,8 @@ IDLE = timedelta(hours=2)
 TOUCH_EVERY = timedelta(minutes=1)
 # How long a right password waits for its code.
 WAITS = timedelta(minutes=10)
+# Made once: an alias takes longer to make than its statement takes to run.
+_BELOW = aliased(Place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,30 +197,48 @@ def held_now(now: datetime) -> ColumnElement[bool]:
 
 
 async def places_of(
-    session: AsyncSession, staff_id: int, now: datetime
-) -> dict[str, frozenset[int]]:
-    """Return for each role of a person the ids of the places it covers, subtree included."""
-    below = aliased(Place)
-    held = await session.execute(
-        select(StaffRole.role, below.id)
-        .join(Place, Place.id == StaffRole.place_id)
-        .join(below, below.path.startswith(Place.path))
-        .where(StaffRole.staff_id == staff_id, held_now(now))
+    session: AsyncSession, staff_ids: Collection[int], now: datetime
+) -> dict[int, dict[str, frozenset[int]]]:
+    """Return by person, for each of their roles, the ids of the places it covers, subtree included.
+
+    A subtree is read once, however many hold a role at its top.
+    """
+    held = (
+        await session.execute(
+            select(StaffRole.staff_id, StaffRole.role, StaffRole.place_id).where(
+                StaffRole.staff_id.in_(staff_ids), held_now(now)
+            )
+        )
+    ).all()
+    below: dict[int, set[int]] = {place_id: set() for _, _, place_id in held}
+    pairs = await session.execute(
+        select(Place.id, _BELOW.id)
+        .join(_BELOW, _BELOW.path.startswith(Place.path))
+        .where(Place.id.in_(below))
     )
-    found: dict[str, set[int]] = {}
-    for role, place_id in held:
-        found.setdefault(role, set()).add(place_id)
-    return {role: frozenset(ids) for role, ids in found.items()}
+    for top, place_id in pairs:
+        below[top].add(place_id)
+    whole = {top: frozenset(ids) for top, ids in below.items()}
+    found: dict[int, dict[str, frozenset[int]]] = {staff_id: {} for staff_id in staff_ids}
+    for staff_id, role, top in held:
+        before = found[staff_id].get(role)
+        found[staff_id][role] = whole[top] if before is None else before | whole[top]
+    return found
 
 
 async def view(session: AsyncSession, person: Staff, now: datetime) -> StaffView:
     """Return what the pages need to know of a member of staff."""
+    return seen(person, (await places_of(session, (person.id,), now))[person.id])
+
+
+def seen(person: Staff, places: Mapping[str, frozenset[int]]) -> StaffView:
+    """Return what the pages need to know of a member of staff whose places have been read."""
     return StaffView(
         id=person.id,
         login=person.login,
         name=person.name,
         must_change_password=person.must_change_password,
-        places=await places_of(session, person.id, now),
+        places=places,
         has_factor=person.totp_since is not None,
     )
 
@@ -255,7 +275,7 @@ async def _open_login(
     token = secrets.token_urlsafe(32)
     row = Login(
         staff_id=person.id,
-        token_hash=_fingerprint(ring, token),
+        token_hash=fingerprint(ring, token),
         csrf=secrets.token_urlsafe(24),
         waits_for_code=waits,
         created_at=now,
@@ -266,7 +286,7 @@ async def _open_login(
     await session.flush()
     if not waits:
         await _record_signed_in(session, person.id, now)
-    return _signed_in(row, await view(session, person, now), token)
+    return signed_in(row, await view(session, person, now), token)
 
 
 async def complete(
@@ -282,10 +302,10 @@ async def complete(
         raise SignInRefused("the login does not wait any more")
     person = await session.get_one(Staff, row.staff_id)
     token = secrets.token_urlsafe(32)
-    row.token_hash, row.csrf = _fingerprint(ring, token), secrets.token_urlsafe(24)
+    row.token_hash, row.csrf = fingerprint(ring, token), secrets.token_urlsafe(24)
     row.waits_for_code, row.seen_at, row.expires_at = False, now, now + EXPIRES
     await _record_signed_in(session, person.id, now)
-    return _signed_in(row, await view(session, person, now), token)
+    return signed_in(row, await view(session, person, now), token)
 
 
 async def _record_signed_in(session: AsyncSession, staff_id: int, now: datetime) -> None:
@@ -299,52 +319,16 @@ async def _record_signed_in(session: AsyncSession, staff_id: int, now: datetime)
     )
 
 
-def _signed_in(row: Login, seen: StaffView, token: str = "") -> SignedIn:
-    return SignedIn(row.id, row.csrf, row.seen_at, row.expires_at, seen, token, row.waits_for_code)
+def signed_in(row: Login, person: StaffView, token: str = "") -> SignedIn:
+    """Return an open login with what its person may."""
+    return SignedIn(
+        row.id, row.csrf, row.seen_at, row.expires_at, person, token, row.waits_for_code
+    )
 
 
-def _fingerprint(ring: KeyRing, token: str) -> str:
+def fingerprint(ring: KeyRing, token: str) -> str:
+    """Return what is kept of a login's cookie."""
     return ring.fingerprint(token, purpose="login.token")
-
-
-async def identify(
-    session: AsyncSession, ring: KeyRing, *, token: str, now: datetime, waiting: bool = False
-) -> SignedIn | None:
-    """Return who has signed in with this cookie; None when unknown, expired, idle or closed.
-
-    Args:
-        waiting: a login that still waits for its code counts too.
-    """
-    found = await _login(session, Login.token_hash == _fingerprint(ring, token), now)
-    if found is None or (found[0].waits_for_code and not waiting):
-        return None
-    return _signed_in(found[0], await view(session, found[1], now))
-
-
-async def still(session: AsyncSession, *, login_id: int, now: datetime) -> StaffView | None:
-    """Return what a person may now, for a page that stays open; None when the login has ended."""
-    found = await _login(session, Login.id == login_id, now)
-    if found is None or found[0].waits_for_code:
-        return None
-    return await view(session, found[1], now)
-
-
-async def _login(
-    session: AsyncSession, which: ColumnElement[bool], now: datetime
-) -> tuple[Login, Staff] | None:
-    row = (
-        await session.execute(
-            select(Login, Staff)
-            .join(Staff, Staff.id == Login.staff_id)
-            .where(
-                which,
-                Login.expires_at > now,
-                Login.seen_at > now - IDLE,
-                Staff.active.is_(True),
-            )
-        )
-    ).first()
-    return None if row is None else (row[0], row[1])
 
 
 async def touch(session: AsyncSession, *, login_id: int, now: datetime) -> None:

@@ -18,7 +18,7 @@ from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.engine import Database
 from bot.db.models import Login, Place, Staff, StaffRole
 from bot.db.models.place import OPEN
-from bot.services import audit, passwords, rights, staff
+from bot.services import audit, passwords, rights, staff, staff_ids
 from bot.services.staff import StaffView
 
 NAME_LENGTH = 40
@@ -248,7 +248,7 @@ async def reset_password(database: Database, by: StaffView, staff_id: int, *, no
 
 
 async def reactivate(session: AsyncSession, by: StaffView, staff_id: int, *, now: datetime) -> None:
-    """Open a closed account again; its roles stay ended.
+    """Open a closed account again; its roles stay ended, its platform's id if it is still free.
 
     Raises:
         NotFound: no such colleague where they work.
@@ -257,7 +257,33 @@ async def reactivate(session: AsyncSession, by: StaffView, staff_id: int, *, now
     person = await require_account(session, by, staff_id, now=now)
     if not person.active:
         person.active = True
+        if person.external_id and await staff_ids.holder(session, person.external_id, person.id):
+            person.external_id = None
         await _note(session, by, "staff.returned", staff_id, now)
+
+
+async def set_id(
+    session: AsyncSession,
+    by: StaffView,
+    staff_id: int,
+    *,
+    external_id: str,
+    seen: str,
+    now: datetime,
+) -> None:
+    """Put in, change or (empty) take away a colleague's id in DingTalk's organisation.
+
+    Raises:
+        NotFound, NotAllowed: as `require_account`.
+        InputInvalid: not an id.
+        StaffConflict: the account is closed.
+        IdTaken: another open account has it, or somebody was faster.
+    """
+    wanted = staff_ids.clean(external_id)
+    person = await require_account(session, by, staff_id, now=now)
+    if not person.active:
+        raise StaffConflict("inactive")
+    await staff_ids.put(session, person, wanted, seen=seen, by=by.id, now=now)
 
 
 async def grant(

@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.base import Base
 from bot.db.crypto import KeyRing
-from bot.db.models import Child, ChildPlace, Guardian, Guardianship, ImportRow, Place
+from bot.db.models import Child, ChildPlace, Guardian, Guardianship, ImportRow, Place, Staff
 from bot.db.models.person import LEFT
-from bot.services import people
+from bot.services import directory_contacts, people, staff_ids, staffing
 from bot.services.importing.planning import CarerPlan, Plan, decide
-from bot.services.importing.rows import DONE, READY, WARN, Parsed, Raw, parse
+from bot.services.importing.rows import CHOSEN, DONE, READY, WARN, Parsed, Raw, parse
 from bot.services.importing.world import Kid, Tied, World, load
+from bot.services.staff import StaffView
 
-# What the check found by comparing rows; it is not found again from one row alone.
-_AMONG_ROWS = frozenset({"again", "shared_phone"})
+# What isn't found again from one row alone: by comparing rows, by the reader, said by a person.
+_KEPT_CODES = frozenset({"again", "shared_phone", "two_spellings", "more_guardians", CHOSEN})
 
 
 @dataclass
@@ -37,13 +38,15 @@ class _Change:
 
 @dataclass
 class _Made:
-    """What one row added and changed."""
+    """What one row added and changed; `bound`: contacts that became a guardian's."""
 
     row: ImportRow
     child: Child | None = None
     stay: ChildPlace | None = None
+    bound: list[int] = field(default_factory=list)
     ended_stay: int | None = None
     guardians: list[Guardian] = field(default_factory=list)
+    listed: list[Guardian] = field(default_factory=list)
     ties: list[tuple[Tied, Kid]] = field(default_factory=list)
     changes: list[_Change] = field(default_factory=list)
 
@@ -60,6 +63,7 @@ class _Made:
             "place": self.child.place_id if self.child else None,
             "stay": self.stay.id if self.stay else None,
             "ended_stay": self.ended_stay,
+            "bound": self.bound,
             "guardians": [guardian.id for guardian in self.guardians],
             "ties": [[t.held.id, t.held.relation] for t, _ in self.ties if t.held is not None],
             "changed": [
@@ -77,7 +81,7 @@ def written(value: object) -> object:
 def parsed_row(row: ImportRow, *, class_known: bool) -> Parsed:
     """Return a stored row as it was understood, with what the check found among rows."""
     parsed = parse(Raw(row.number, row.data), class_known=class_known)
-    among = tuple(code for code in row.codes if code.partition(":")[0] in _AMONG_ROWS)
+    among = tuple(code for code in row.codes if code.partition(":")[0] in _KEPT_CODES)
     return parsed.told(*(code for code in among if code not in parsed.codes))
 
 
@@ -89,19 +93,44 @@ async def apply_rows(
     *,
     source: str,
     now: datetime,
+    by: StaffView | None = None,
+    account: str = "",
 ) -> None:
-    """Put rows into a school; what has become wrong since the check is left out and says so."""
+    """Put rows into a school; what has become wrong since the check is left out and says so.
+
+    Args:
+        by: who has it done; None: the operator at the command line.
+        account: of the robot whose directory it is: its guardians' contacts are made and bound.
+    """
     wanted = [row for row in rows if row.state in (READY, WARN)]
     parsed = [parsed_row(row, class_known=place.kind == "class") for row in wanted]
-    world = await load(session, ring, place, parsed)
+    world = await load(session, ring, place, parsed, now)
     chunk = _Chunk(session, ring, world, source, now)
+    ended: dict[int, dict[str, object]] = {}
     for row, one in zip(wanted, parsed, strict=True):
         plan = decide(one, world)
-        row.codes, state = list(plan.row.codes), plan.state
-        row.state = DONE if state in (READY, WARN) else state
-        if row.state == DONE:
-            await chunk.do(row, plan)
+        if plan.staff is not None and by is not None:
+            plan = await _allowed(session, plan, by, now)
+        state = DONE if plan.state in (READY, WARN) else plan.state
+        ended[row.id] = {"id": row.id, "state": state, "codes": list(plan.row.codes), "made": {}}
+        if state == DONE:
+            await chunk.do(row, plan, by)
     await chunk.store()
+    if account:
+        await chunk.bind(account)
+    for made in chunk.made:
+        ended[made.row.id]["made"] = made.noted()
+    if ended:
+        # Together: as changes of objects they would go one statement each where columns differ.
+        await session.execute(update(ImportRow), list(ended.values()))
+
+
+async def _allowed(session: AsyncSession, plan: Plan, by: StaffView, now: datetime) -> Plan:
+    """Leave out a teacher's account that is out of reach of who has the import done."""
+    assert plan.staff is not None
+    if await staffing.may_end(session, by, plan.staff.id, now=now):
+        return plan
+    return Plan(plan.row.told("teacher_above"))
 
 
 class _Chunk:
@@ -115,25 +144,48 @@ class _Chunk:
         self._world = world
         self._source = source
         self._now = now
-        self._made: list[_Made] = []
+        self.made: list[_Made] = []
 
-    async def do(self, row: ImportRow, plan: Plan) -> None:
+    async def do(self, row: ImportRow, plan: Plan, by: StaffView | None) -> None:
         """Do what was decided for one row."""
         made = _Made(row)
-        self._made.append(made)
+        self.made.append(made)
+        if plan.staff is not None:
+            await self._link_teacher(plan.staff, plan.row.external_id, made, by)
+            return
         kid = plan.kid or self._new_child(plan, made)
         if plan.kid is not None:
             await self._change_child(plan, kid, made)
         for carer in plan.carers:
             self._carer(carer, kid, made)
 
+    async def _link_teacher(
+        self, person: Staff, external_id: str, made: _Made, by: StaffView | None
+    ) -> None:
+        by_id = by.id if by else None
+        if await staff_ids.put(
+            self._session, person, external_id, seen=None, by=by_id, now=self._now
+        ):
+            self._world.staff_ids.add(external_id)
+            made.changes.append(_Change(person, "external_id", None, external_id))
+
+    async def bind(self, account: str) -> None:
+        """Make the directory's guardians reachable at once; called after `store`."""
+        for made in self.made:
+            for guardian in made.listed:
+                contact = await directory_contacts.reach(
+                    self._session, guardian, account=account, now=self._now
+                )
+                if contact is not None:
+                    made.bound.append(contact.id)
+
     async def store(self) -> None:
         """Write everything, in the order in which one row needs the other's id."""
         session = self._session
-        session.add_all(made.child for made in self._made if made.child)
-        session.add_all(guardian for made in self._made for guardian in made.guardians)
+        session.add_all(made.child for made in self.made if made.child)
+        session.add_all(guardian for made in self.made for guardian in made.guardians)
         await session.flush()
-        for made in self._made:
+        for made in self.made:
             if made.child and made.child.place_id:
                 made.stay = ChildPlace(
                     child_id=made.child.id, place_id=made.child.place_id, started_at=self._now
@@ -147,9 +199,6 @@ class _Chunk:
                     created_at=self._now,
                 )
                 session.add(tied.held)
-        await session.flush()
-        for made in self._made:
-            made.row.made = made.noted()
         await session.flush()
 
     def _new_child(self, plan: Plan, made: _Made) -> Kid:
@@ -220,6 +269,8 @@ class _Chunk:
             made.change(guardian, "external_id", carer.external_id)
         if tied.relation in people.GRANDPARENTS and not guardian.large_type:
             made.change(guardian, "large_type", True)
+        if guardian.external_id and guardian.external_id == carer.external_id:
+            made.listed.append(guardian)
         self._world.add_tied(kid, tied)
 
     def _new_guardian(self, plan: CarerPlan, made: _Made) -> Guardian:

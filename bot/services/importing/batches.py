@@ -6,12 +6,11 @@ jobs of `work`; every step that may happen once is guarded by the batch's state 
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import Conflict, InputInvalid, NotFound
@@ -29,8 +28,9 @@ from bot.db.models.imports import (
 )
 from bot.jobs.table import enqueue
 from bot.services import audit, rights
-from bot.services.importing.reading import FILE_BYTES, read_excel
-from bot.services.importing.rows import RAW, Raw, Read
+from bot.services.excel import FILE_BYTES
+from bot.services.importing.reading import read_excel
+from bot.services.importing.rows import ASK, CHOSEN, RAW, READY, WARN, Raw, Read, state_of
 from bot.services.staff import StaffView
 
 RIGHT = "people.import"
@@ -41,23 +41,8 @@ PRIO = 8
 ROWS_PER_WRITE = 500
 PLACES = ("school", "grade", "class")
 READING_LASTS = timedelta(minutes=15)
-PAGE = 50
 # Reading a large file takes a core for seconds; one after the other leaves the rest of it free.
 _one_file = asyncio.Semaphore(1)
-
-
-@dataclass(frozen=True, slots=True)
-class RowPage:
-    """Some rows of a batch, and how many there are of that state."""
-
-    rows: Sequence[ImportRow]
-    total: int
-    page: int
-
-    @property
-    def pages(self) -> int:
-        """Return how many pages there are."""
-        return max(1, -(-self.total // PAGE))
 
 
 async def start_excel(
@@ -185,6 +170,58 @@ async def fail(session: AsyncSession, batch_id: int, problem: str) -> None:
     batch.row_version += 1
 
 
+async def stop(session: AsyncSession, batch: ImportBatch, now: datetime) -> None:
+    """Stop a batch whose starter may not import any more; somebody else can go on or undo."""
+    batch.state, batch.problem = FAILED, "rights"
+    batch.counts = await count(session, batch.id)
+    batch.row_version += 1
+    await _record(session, "import.stopped", batch, None, now)
+
+
+async def choose(
+    session: AsyncSession,
+    by: StaffView,
+    batch_id: int,
+    numbers: Collection[int],
+    *,
+    row_version: int,
+) -> int:
+    """Take rows that were asked about into the import; without any: take none of them.
+
+    Args:
+        numbers: the rows' numbers.
+
+    Returns:
+        How many are taken now.
+
+    Raises:
+        NotFound
+        NotAllowed: a teacher's account, and the caller may change none there.
+        Conflict: as `apply`.
+    """
+    batch = await _for_change(session, by, batch_id, row_version)
+    if batch.state != CHECKED:
+        raise Conflict("state")
+    states = (ASK,) if numbers else (READY, WARN)
+    query = select(ImportRow).where(ImportRow.batch_id == batch_id, ImportRow.state.in_(states))
+    if numbers:
+        query = query.where(ImportRow.number.in_(numbers))
+    changed = 0
+    for row in (await session.scalars(query)).all():
+        if not numbers and CHOSEN not in row.codes:
+            continue
+        if numbers and "teacher" in row.data:
+            rights.require(by, "staff.change", batch.place_id)
+        row.codes = (
+            [*row.codes, CHOSEN] if numbers else [code for code in row.codes if code != CHOSEN]
+        )
+        row.state = state_of(tuple(row.codes))
+        changed += 1
+    await session.flush()
+    batch.counts = await count(session, batch_id)
+    return changed
+
+
 async def apply(
     session: AsyncSession,
     by: StaffView | None,
@@ -209,7 +246,7 @@ async def apply(
         batch.done = 0
     batch.state, batch.problem = APPLYING, ""
     batch.applied_at = now
-    await next_chunk(session, batch, APPLY, now)
+    await next_chunk(session, batch, APPLY, now, by=by.id if by else None)
     await _record(session, "import.applied", batch, by, now)
 
 
@@ -232,14 +269,16 @@ async def undo(
     await _alone(session, batch)
     batch.state, batch.problem, batch.done = UNDOING, "", 0
     batch.undone_at = now
-    await next_chunk(session, batch, UNDO, now)
+    await next_chunk(session, batch, UNDO, now, by=by.id if by else None)
     await _record(session, "import.undone", batch, by, now)
 
 
-async def next_chunk(session: AsyncSession, batch: ImportBatch, kind: str, now: datetime) -> None:
-    """Have the next rows worked through."""
+async def next_chunk(
+    session: AsyncSession, batch: ImportBatch, kind: str, now: datetime, *, by: int | None
+) -> None:
+    """Have the next rows worked through, as long as who asked for it may."""
     key = f"{kind}:{batch.id}:{batch.row_version}:{batch.done}"
-    payload = {"batch": batch.id, "done": batch.done}
+    payload = {"batch": batch.id, "done": batch.done, "by": by}
     await enqueue(session, kind, payload, key=key, now=now, prio=PRIO)
 
 
@@ -255,23 +294,6 @@ async def get(session: AsyncSession, by: StaffView, batch_id: int) -> ImportBatc
     return batch
 
 
-async def listed(session: AsyncSession, by: StaffView, most: int = 50) -> Sequence[ImportBatch]:
-    """Return the newest batches of the places where somebody may import."""
-    here = rights.places_for(by, RIGHT)
-    query = select(ImportBatch).where(ImportBatch.place_id.in_(here))
-    return (await session.scalars(query.order_by(ImportBatch.id.desc()).limit(most))).all()
-
-
-async def rows_of(session: AsyncSession, batch_id: int, state: str, page: int) -> RowPage:
-    """Return a page of a batch's rows; an empty state is all of them."""
-    mine = [ImportRow.batch_id == batch_id] + ([ImportRow.state == state] if state else [])
-    total = await session.scalar(select(func.count(ImportRow.id)).where(*mine)) or 0
-    page = max(1, min(page, -(-total // PAGE) or 1))
-    query = select(ImportRow).where(*mine).order_by(ImportRow.number)
-    rows = await session.scalars(query.offset((page - 1) * PAGE).limit(PAGE))
-    return RowPage(rows.all(), total, page)
-
-
 async def count(session: AsyncSession, batch_id: int) -> dict[str, int]:
     """Return how many rows there are of each state, and with each code."""
     found: dict[str, int] = {}
@@ -280,21 +302,6 @@ async def count(session: AsyncSession, batch_id: int) -> dict[str, int]:
         for key in (state, *{f"code.{code.partition(':')[0]}" for code in codes}):
             found[key] = found.get(key, 0) + 1
     return found
-
-
-def shown_state(batch: ImportBatch, now: datetime) -> tuple[str, str]:
-    """Return state and problem as a page shows them; a reader that was killed has broken off."""
-    lost = batch.state == READING and batch.kind == EXCEL and batch.total == 0
-    if lost and now - batch.created_at > READING_LASTS:
-        return FAILED, "broke_off"
-    return batch.state, batch.problem
-
-
-async def places_of(session: AsyncSession, by: StaffView) -> Sequence[Place]:
-    """Return the places that somebody may import into."""
-    here = rights.places_for(by, RIGHT)
-    query = select(Place).where(Place.id.in_(here), Place.kind.in_(PLACES), Place.state == "open")
-    return (await session.scalars(query.order_by(Place.path))).all()
 
 
 async def _place(session: AsyncSession, by: StaffView | None, place_id: int) -> Place:

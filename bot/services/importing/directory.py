@@ -1,5 +1,7 @@
 """Rows out of DingTalk's directory of families (家校通讯录): one per child, with its guardians.
 
+Then one per teacher, who is only looked for among the accounts: an import makes none.
+
 `Directory` is what a platform's client offers (`bot.channels.dingtalk.directory`); `fetch` is
 called by `work`. The directory has no phones: its people are known by the platform's ids, which is
 how a parent who writes to the robot is recognised later.
@@ -26,10 +28,11 @@ class ListedChild:
 
 @dataclass(frozen=True, slots=True)
 class ListedClass:
-    """A class of the directory; `name` with its grade."""
+    """A class of the directory; `name` with its grade, teachers as (id, name)."""
 
     name: str
     children: tuple[ListedChild, ...] = field(default=())
+    teachers: tuple[tuple[str, str], ...] = ()
 
 
 class Directory(Protocol):
@@ -45,13 +48,22 @@ class Directory(Protocol):
 
 
 async def fetch(directory: Directory, most: int) -> list[Raw]:
-    """Return a row for each child; one more than `most` at the end means that there are more."""
+    """Return a row for each child, then for each teacher; more than `most` rows: there are more."""
     rows: list[Raw] = []
+    teachers: dict[str, tuple[str, list[str]]] = {}
     async for group in directory.classes():
+        for external_id, name in group.teachers:
+            if external_id and name:
+                teachers.setdefault(external_id, (name, []))[1].append(group.name)
         for child in group.children:
-            rows.append(Raw(len(rows) + 1, _data(group, child)))
+            more = ("more_guardians",) if len(child.guardians) > MOST_GUARDIANS else ()
+            rows.append(Raw(len(rows) + 1, _data(group, child), more))
             if len(rows) > most:
                 return rows
+    for external_id, (name, groups) in teachers.items():
+        said = {"teacher": name, "external": external_id, "class": " ".join(groups)}
+        data = {key: clean(value).strip() for key, value in said.items()}
+        rows.append(Raw(len(rows) + 1, data))
     return rows
 
 

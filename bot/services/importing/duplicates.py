@@ -37,7 +37,7 @@ class _Known:
 def compare(rows: Iterable[Parsed]) -> list[Parsed]:
     """Return the rows with what is to be said about their neighbours."""
     known = _Known()
-    return [row if row.wrong else _placed(row, known) for row in rows]
+    return [row if row.wrong or row.teacher else _placed(row, known) for row in rows]
 
 
 def _placed(row: Parsed, known: _Known) -> Parsed:
@@ -62,7 +62,7 @@ def _find(row: Parsed, class_name: str, known: _Known) -> tuple[_Seen | None, st
         if other.row.plain_name == row.plain_name:
             return other, ""
         alike = near(other.row.plain_name, row.plain_name)
-        return other, "two_spellings" if alike else "number_twice"
+        return other, "number_spelling" if alike else "number_twice"
     namesakes = [
         one
         for one in known.names.get((class_name, row.plain_name), ())

@@ -5,10 +5,10 @@ The same for the dry run and for the import itself (`checking`, `applying`).
 
 from dataclasses import dataclass, field, replace
 
-from bot.db.models import Guardian, Place
+from bot.db.models import Guardian, Place, Staff
 from bot.db.models.person import LEFT
 from bot.services.importing.duplicates import one_child
-from bot.services.importing.rows import SAME, Carer, Parsed, state_of
+from bot.services.importing.rows import ASK_CODES, SAME, Carer, Parsed, state_of
 from bot.services.importing.spelling import near
 from bot.services.importing.world import Kid, Tied, World
 from bot.services.people import normalise_name
@@ -35,12 +35,17 @@ class CarerPlan:
 
 @dataclass
 class Plan:
-    """What becomes of one row; with a wrong one nothing is done."""
+    """What becomes of one row; with a wrong one nothing is done.
+
+    Args:
+        staff: the account that a teacher's id may be put into.
+    """
 
     row: Parsed
     place: Place | None = None
     kid: Kid | None = None
     carers: list[CarerPlan] = field(default_factory=list)
+    staff: Staff | None = None
 
     @property
     def state(self) -> str:
@@ -62,6 +67,7 @@ _DOING = frozenset(
         "phone_changed",
         "relation_changed",
         "linked",
+        "teacher_match",
     }
 )
 
@@ -70,12 +76,15 @@ def decide(row: Parsed, world: World) -> Plan:
     """Return what is to be done for a row that is right in itself."""
     if row.wrong:
         return Plan(row)
+    if row.teacher:
+        return _teacher(row, world)
     place, code = world.class_of(row)
     if place is None:
         return Plan(row.told(code))
     kid, code = _kid(row, place, world)
-    if code:
+    if code and code not in ASK_CODES:
         return Plan(row.told(code))
+    row = row.told(code) if code else row
     plan = Plan(row, place, kid)
     codes = _of_child(row, place, kid)
     for carer in row.carers:
@@ -86,6 +95,18 @@ def decide(row: Parsed, world: World) -> Plan:
     return plan
 
 
+def _teacher(row: Parsed, world: World) -> Plan:
+    """Return whether a teacher of the directory has an account of the school; none is made."""
+    if row.external_id in world.staff_ids:
+        return Plan(row.told("teacher_known"))
+    named = world.staff.get(row.plain_name, [])
+    if len(named) != 1:
+        return Plan(row.told("teacher_two" if named else "teacher_unknown"))
+    if named[0].external_id:
+        return Plan(row.told("teacher_taken"))
+    return Plan(row.told("teacher_match"), staff=named[0])
+
+
 def _kid(row: Parsed, place: Place, world: World) -> tuple[Kid | None, str]:
     """Return the child that a row means, or a code when that can't be said."""
     if row.external_id and row.external_id in world.external:
@@ -94,7 +115,7 @@ def _kid(row: Parsed, place: Place, world: World) -> tuple[Kid | None, str]:
         if kid.plain_name == row.plain_name:
             return kid, ""
         alike = near(kid.plain_name, row.plain_name)
-        return None, "two_spellings_stored" if alike else "number_other"
+        return None, "number_spelling_stored" if alike else "number_other"
     namesakes = [one for one in world.names.get(row.plain_name, ()) if _may_be(row, one)]
     classmates = [one for one in namesakes if one.child.place_id == place.id]
     relations = {carer.relation for carer in row.carers}

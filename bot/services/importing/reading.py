@@ -4,56 +4,36 @@ Called by `batches` in a worker thread. Nothing is evaluated or fetched: a formu
 row, links to other files are not followed, macros are never looked at.
 """
 
-import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from io import BytesIO
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Font
-from openpyxl.utils import range_boundaries
-from openpyxl.utils.exceptions import InvalidFileException
 
-from bot.core.privacy import clean
+from bot.services.excel import BROKEN, cell_text, merged_rows, packed, refused
 from bot.services.importing.rows import MOST_GUARDIANS, MOST_ROWS, Raw, Read
 from bot.services.importing.words import header, words
 
-FILE_BYTES = 20 * 1024 * 1024
-UNPACKED_BYTES, SHARED_BYTES, MOST_PARTS = 300 * 1024 * 1024, 64 * 1024 * 1024, 500
 HEADER_ROWS, MOST_COLUMNS, CELL_LENGTH = 10, 60, 200
 # Blank rows at the end are common where somebody drew borders down to the last line.
 MOST_SHEET_ROWS = MOST_ROWS + 20_000
 _ALONE = frozenset({"child"})
-_MERGE = re.compile(rb'<mergeCell\b[^>]*\bref="([A-Z0-9:]{2,30})"')
-_BROKEN = (
-    KeyError,
-    ValueError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    OSError,
-    EOFError,
-    ParseError,
-    DefusedXmlException,
-    zipfile.BadZipFile,
-    InvalidFileException,
-    NotImplementedError,
-    RuntimeError,
-)
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """The field of each column, and the relation of guardians whose columns name it."""
+    """The field of each column, and the relation of guardians whose columns name it.
+
+    Args:
+        further: columns of guardians after the last one that is taken.
+    """
 
     fields: Mapping[int, str]
     relations: Mapping[int, str]
     twice: bool
+    further: frozenset[int]
 
 
 def read_excel(content: bytes, *, class_known: bool = False) -> Read:
@@ -62,29 +42,13 @@ def read_excel(content: bytes, *, class_known: bool = False) -> Read:
     Args:
         class_known: the file is for one class, so it needs no column for it.
     """
-    if not content.strip(b"\0 \r\n\t"):
-        return Read(problem="empty")
-    if len(content) > FILE_BYTES:
-        return Read(problem="too_big")
-    if not content.startswith(b"PK"):
-        return Read(problem="not_xlsx")
+    problem = refused(content)
+    if problem:
+        return Read(problem=problem)
     try:
-        problem = _packed_wrongly(content)
-        return Read(problem=problem) if problem else _read(content, class_known)
-    except _BROKEN:
+        return _read(content, class_known)
+    except BROKEN:
         return Read(problem="broken")
-
-
-def _packed_wrongly(content: bytes) -> str:
-    with zipfile.ZipFile(BytesIO(content)) as packed:
-        parts = packed.infolist()
-    if not any(part.filename.startswith("xl/") for part in parts):
-        return "not_xlsx"
-    shared = sum(part.file_size for part in parts if "sharedStrings" in part.filename)
-    unpacked = sum(part.file_size for part in parts)
-    if len(parts) > MOST_PARTS or unpacked > UNPACKED_BYTES or shared > SHARED_BYTES:
-        return "bomb"
-    return ""
 
 
 def _read(content: bytes, class_known: bool) -> Read:
@@ -92,7 +56,7 @@ def _read(content: bytes, class_known: bool) -> Read:
     try:
         problem = "empty"
         for sheet in book.worksheets[:5]:
-            merged = _merged_rows(content, str(getattr(sheet, "_worksheet_path", "")))
+            merged = merged_rows(content, sheet, MOST_SHEET_ROWS)
             cells = sheet.iter_rows(max_row=MOST_SHEET_ROWS, max_col=MOST_COLUMNS)
             found = _rows(cells, merged, class_known)
             if found.problem not in ("empty", "no_header"):
@@ -101,25 +65,6 @@ def _read(content: bytes, class_known: bool) -> Read:
         return Read(problem=problem)
     finally:
         book.close()
-
-
-def _merged_rows(content: bytes, path: str) -> frozenset[int]:
-    """Return the rows that merged cells touch; the reading mode of openpyxl doesn't say."""
-    rows: set[int] = set()
-    with zipfile.ZipFile(BytesIO(content)) as packed:
-        name = path.lstrip("/")
-        if name not in packed.namelist():
-            return frozenset()
-        with packed.open(name) as part:
-            kept = b""
-            while chunk := part.read(1 << 20):
-                text = kept + chunk
-                for match in _MERGE.finditer(text):
-                    _, first, _, last = range_boundaries(match.group(1).decode())
-                    if first and last:
-                        rows.update(range(first, min(last, MOST_SHEET_ROWS) + 1))
-                kept = text[-200:]
-    return frozenset(rows)
 
 
 def _rows(cells: Iterator[Sequence[Any]], merged: frozenset[int], class_known: bool) -> Read:
@@ -156,6 +101,8 @@ def _raw(
 ) -> Raw:
     data: dict[str, str] = {}
     codes: list[str] = ["merged"] if number in merged else []
+    if any(values[index] for index in columns.further if index < len(values)):
+        codes.append("more_guardians")
     for index, name in columns.fields.items():
         if index >= len(row):
             continue
@@ -177,7 +124,7 @@ def _columns(values: Sequence[str], class_known: bool) -> _Columns | None:
     fields: dict[int, str] = {}
     named: dict[str, int] = {}
     counts: dict[str, int] = {}
-    twice = False
+    twice, further = False, set[int]()
     for index, value in enumerate(values):
         known = header(value) if value else None
         if known is None:
@@ -190,6 +137,7 @@ def _columns(values: Sequence[str], class_known: bool) -> _Columns | None:
             elif not number:
                 number = counts[part] = counts.get(part, 0) + 1
             if number > MOST_GUARDIANS:
+                further.add(index)
                 continue
             name = f"g{number}_{part}"
         twice = twice or name in fields.values()
@@ -197,17 +145,12 @@ def _columns(values: Sequence[str], class_known: bool) -> _Columns | None:
     found = set(fields.values())
     if "child" not in found or not (found & {"class", "grade"} or (class_known and found - _ALONE)):
         return None
-    return _Columns(fields, {number: relation for relation, number in named.items()}, twice)
+    relations = {number: relation for relation, number in named.items()}
+    return _Columns(fields, relations, twice, frozenset(further))
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime | date):
-        return f"{value:%Y-%m-%d}"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return " ".join(clean(str(value)).split())[:CELL_LENGTH]
+    return " ".join(cell_text(value).split())[:CELL_LENGTH]
 
 
 def template() -> bytes:
@@ -235,10 +178,3 @@ def _write(sheet: Any, rows: Iterable[Sequence[str]]) -> None:
     for column in sheet.iter_cols(min_row=1, max_row=1):
         sheet.column_dimensions[column[0].column_letter].number_format = "@"
     sheet.freeze_panes = "A2"
-
-
-def packed(book: Workbook) -> bytes:
-    """Return a workbook as the bytes of its file."""
-    out = BytesIO()
-    book.save(out)
-    return out.getvalue()

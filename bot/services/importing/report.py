@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.models import ImportRow
-from bot.services.importing.reading import packed
-from bot.services.importing.rows import MOST_GUARDIANS
+from bot.services.excel import packed
+from bot.services.importing.rows import ASK_CODES, CHOSEN, MOST_GUARDIANS
 from bot.services.importing.words import said, words
 
 Line = tuple[int, str, Sequence[str], dict[str, str]]
@@ -29,8 +29,10 @@ async def lines(session: AsyncSession, batch_id: int) -> list[Line]:
 
 
 def explained(codes: Iterable[str]) -> list[str]:
-    """Return what codes say in Chinese."""
-    return [said("code", code) for code in codes]
+    """Return what codes say in Chinese; what was asked is settled once somebody has chosen."""
+    listed = list(codes)
+    settled = ASK_CODES if CHOSEN in listed else frozenset()
+    return [said("code", code) for code in listed if code.partition(":")[0] not in settled]
 
 
 def report(rows: Iterable[Line]) -> bytes:
@@ -43,7 +45,8 @@ def report(rows: Iterable[Line]) -> bytes:
         cells = [
             said("state", state),
             "；".join(explained(codes)),
-            *(data.get(name, "") for name in ("student_no", "child")),
+            data.get("student_no", ""),
+            data.get("child") or data.get("teacher", ""),
             data.get("grade", "") + data.get("class", ""),
         ]
         for index in range(1, MOST_GUARDIANS + 1):

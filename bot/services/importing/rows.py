@@ -19,10 +19,11 @@ from bot.services.people import (
 MOST_GUARDIANS = 3
 MOST_ROWS = 50_000
 # States of a row, in the order in which they come about.
-RAW, READY, WARN, SAME, WRONG, DONE, UNDONE, KEPT = (
+RAW, READY, WARN, ASK, SAME, WRONG, DONE, UNDONE, KEPT = (
     "raw",
     "ready",
     "warn",
+    "ask",
     "same",
     "wrong",
     "done",
@@ -43,17 +44,25 @@ WRONG_CODES = frozenset(
         "formula",
         "merged",
         "duplicate",
-        "two_spellings",
-        "two_spellings_stored",
+        "number_spelling",
+        "number_spelling_stored",
         "same_name",
         "same_name_stored",
         "number_twice",
         "number_other",
+        "teacher_unknown",
+        "teacher_two",
+        "teacher_taken",
+        "teacher_above",
     }
 )
+# What a person has to say before the row is taken; `CHOSEN` beside it: they did.
+ASK_CODES = frozenset({"two_spellings", "two_spellings_stored", "teacher_match"})
+CHOSEN = "chosen"
 WARN_CODES = frozenset(
     {
         "shared_phone",
+        "more_guardians",
         "no_guardian",
         "no_guardian_name",
         "no_phone",
@@ -76,7 +85,8 @@ class Raw:
 
     Args:
         number: the one that the file's reader sees.
-        data: text by field; guardians' are `g1_name`, `g1_relation`, `g1_phone` … `g3_phone`.
+        data: text by field; guardians' are `g1_name`, `g1_relation`, `g1_phone` … `g3_phone`. A
+            teacher of a directory has `teacher`, `external` and `class` only.
         codes: what the reader itself found (a formula, a merged cell).
     """
 
@@ -105,7 +115,7 @@ class Carer:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One row as it was understood."""
+    """One row as it was understood; `teacher`: it is of a class's teacher, not of a child."""
 
     number: int
     name: str
@@ -115,6 +125,7 @@ class Parsed:
     external_id: str = ""
     carers: tuple[Carer, ...] = ()
     codes: tuple[str, ...] = field(default=())
+    teacher: bool = False
 
     @property
     def wrong(self) -> bool:
@@ -143,6 +154,11 @@ def parse(raw: Raw, *, class_known: bool = False) -> Parsed:
         class_known: the import is for one class, which rows need not name.
     """
     data, codes = raw.data, list(raw.codes)
+    if "teacher" in data:
+        external_id, classes = data.get("external", ""), data.get("class", "")
+        return Parsed(
+            raw.number, data["teacher"], "", classes, "", external_id, (), raw.codes, teacher=True
+        )
     name, number = data.get("child", "").strip(), normalise_number(data.get("student_no", ""))
     codes += _first(name, "no_name", "name_long", NAME_LENGTH)
     if len(number) > NUMBER_LENGTH:
@@ -172,10 +188,12 @@ def parse(raw: Raw, *, class_known: bool = False) -> Parsed:
 
 
 def state_of(codes: tuple[str, ...]) -> str:
-    """Return the state of a checked row: wrong, to be looked at, or ready."""
+    """Return the state of a checked row: wrong, asked about, to be looked at, or ready."""
     words = {code.partition(":")[0] for code in codes}
     if words & WRONG_CODES:
         return WRONG
+    if words & ASK_CODES and CHOSEN not in words:
+        return ASK
     return WARN if words & WARN_CODES else READY
 
 

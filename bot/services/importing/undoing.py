@@ -10,14 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Column, Table, delete, or_, select
+from sqlalchemy import Column, Table, delete, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.base import Base
 from bot.db.crypto import KeyRing
-from bot.db.models import Binding, Child, ChildPlace, Contact, Guardian, Guardianship, ImportRow
-from bot.db.models.person import ACTIVE
-from bot.services import people
+from bot.db.models import (
+    Binding,
+    Child,
+    ChildPlace,
+    Contact,
+    Guardian,
+    Guardianship,
+    ImportRow,
+    Staff,
+)
+from bot.db.models.person import ACTIVE, BOUND
+from bot.services import audit, directory_contacts, people
 from bot.services.importing.applying import written
 from bot.services.importing.rows import DONE, KEPT, UNDONE
 
@@ -26,6 +35,7 @@ _TABLES: Mapping[str, type[Base]] = {
     "child": Child,
     "guardian": Guardian,
     "guardianship": Guardianship,
+    "staff": Staff,
 }
 _MOMENTS = frozenset({"ended_at", "left_at"})
 
@@ -37,14 +47,26 @@ class _Note:
     child: int | None
     place: int | None
     stay: int | None
+    bound: tuple[int, ...]
     ended_stay: int | None
     guardians: tuple[int, ...]
     ties: Mapping[int, str]
     changed: tuple[tuple[str, int, str, object, object], ...]
 
 
-async def undo_rows(session: AsyncSession, ring: KeyRing, rows: Sequence[ImportRow]) -> None:
-    """Undo rows in the order given, which is the opposite of how they were applied."""
+async def undo_rows(
+    session: AsyncSession,
+    ring: KeyRing,
+    rows: Sequence[ImportRow],
+    *,
+    by: int | None = None,
+    now: datetime,
+) -> None:
+    """Undo rows in the order given, which is the opposite of how they were applied.
+
+    Args:
+        by: the member of staff who has it done.
+    """
     wanted = [row for row in rows if row.state == DONE]
     notes = {row.id: _note(row) for row in wanted}
     found = await _found(session, notes.values())
@@ -56,12 +78,19 @@ async def undo_rows(session: AsyncSession, ring: KeyRing, rows: Sequence[ImportR
             row.state, row.codes = KEPT, [*row.codes, code]
             continue
         _restore(note, found, ring)
+        await _note_staff(session, note, by, now)
         await _restore_stay(session, note)
         taken_ties.update(note.ties)
         if note.child is not None:
             taken_children.add(note.child)
         row.state = UNDONE
     await session.flush()
+    gone = [notes[row.id] for row in wanted if row.state == UNDONE]
+    await _let_go(session, gone, taken_ties, now)
+    for part in _parts(taken_children):
+        await session.execute(
+            update(Binding).where(Binding.child_id.in_(part)).values(child_id=None)
+        )
     await _remove(session, Guardianship.id, taken_ties)
     await _remove(session, ChildPlace.child_id, taken_children)
     await _remove(session, Child.id, taken_children)
@@ -74,6 +103,46 @@ async def undo_rows(session: AsyncSession, ring: KeyRing, rows: Sequence[ImportR
         if row.state == UNDONE and set(notes[row.id].guardians) & left:
             row.state, row.codes = KEPT, [*row.codes, "undo_guardian"]
     await session.flush()
+
+
+async def _note_staff(session: AsyncSession, note: _Note, by: int | None, now: datetime) -> None:
+    """Write down that an account's id in DingTalk was taken away again."""
+    for table, row_id, *_ in note.changed:
+        if table == Staff.__tablename__:
+            await audit.record(
+                session,
+                staff_id=by,
+                action="staff.id_changed",
+                object_kind="staff",
+                object_id=row_id,
+                now=now,
+                data={"had": True, "has": False},
+            )
+
+
+async def _let_go(
+    session: AsyncSession, gone: Sequence[_Note], taken_ties: set[int], now: datetime
+) -> None:
+    """Take contacts away from guardians whose id of the platform goes, or who go themselves."""
+    made = {guardian for note in gone for guardian in note.guardians}
+    linked = {
+        row_id
+        for note in gone
+        for table, row_id, column, *_ in note.changed
+        if table == Guardian.__tablename__ and column == "external_id"
+    }
+    contacts = {contact for note in gone for contact in note.bound}
+    contacts |= set(await directory_contacts.bound_by_directory(session, made | linked))
+    if not contacts:
+        return
+    # Whom a row that stays ties to another child keeps their contact.
+    others = select(Guardianship.guardian_id).where(
+        Guardianship.guardian_id.in_(made), Guardianship.id.not_in(taken_ties)
+    )
+    stay = select(Contact.id).where(Contact.guardian_id.in_(others))
+    contacts -= set(await session.scalars(stay))
+    silent = await directory_contacts.let_go(session, contacts, now=now)
+    await _remove(session, Contact.id, silent - await _used(session, "contact", silent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +172,12 @@ async def _found(session: AsyncSession, notes: Iterable[_Note]) -> _Found:
                 rows[name, cast(Any, row).id] = row
     children = {note.child for note in listed if note.child is not None}
     leave_out = {ChildPlace.__tablename__, Guardianship.__tablename__}
-    used = await _used(session, "child", children, leave_out)
+    used = await _used(session, "child", children, leave_out | {Binding.__tablename__})
+    for part in _parts(children):
+        claimed = select(Binding.child_id).where(
+            Binding.child_id.in_(part), Binding.way != directory_contacts.WAY
+        )
+        used |= {one for one in await session.scalars(claimed) if one is not None}
     ties = {row_id for note in listed for row_id in note.ties}
     ties_of: dict[int, set[int]] = {}
     for part in _parts(children):
@@ -119,13 +193,24 @@ async def _found(session: AsyncSession, notes: Iterable[_Note]) -> _Found:
 
 
 async def _used_ties(session: AsyncSession, ties: Iterable[int]) -> frozenset[int]:
-    """Return the ties through which somebody is bound to a child."""
+    """Return the ties through which somebody has bound themselves to a child.
+
+    What a directory bound by itself is no use: it is taken back with its row.
+    """
     found: set[int] = set()
     for part in _parts(ties):
-        bound = select(Contact.id).where(Contact.guardian_id == Guardianship.guardian_id)
+        by_itself = exists().where(
+            Binding.contact_id == Contact.id,
+            Binding.way == directory_contacts.WAY,
+            Binding.state == BOUND,
+        )
+        bound = select(Contact.id).where(
+            Contact.guardian_id == Guardianship.guardian_id, ~by_itself
+        )
         asked = select(Binding.id).where(
             Binding.guardian_id == Guardianship.guardian_id,
             Binding.child_id == Guardianship.child_id,
+            Binding.way != directory_contacts.WAY,
         )
         query = select(Guardianship.id).where(
             Guardianship.id.in_(part), or_(bound.exists(), asked.exists())
@@ -223,6 +308,7 @@ def _note(row: ImportRow) -> _Note:
         made["child"],
         made["place"],
         made["stay"],
+        tuple(made.get("bound", ())),
         made["ended_stay"],
         tuple(made["guardians"]),
         {one[0]: one[1] for one in made["ties"]},

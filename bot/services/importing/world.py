@@ -6,14 +6,15 @@ somebody changed the school in between.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.db.crypto import KeyRing
-from bot.db.models import Child, Guardian, Guardianship, Place
+from bot.db.models import Child, Guardian, Guardianship, Place, Staff
 from bot.db.models.place import OPEN
-from bot.services import people
+from bot.services import people, staff_ids
 from bot.services.importing.rows import Parsed
 from bot.services.importing.words import class_key
 
@@ -64,6 +65,8 @@ class World:
     Args:
         home: the class that rows without one belong to; None: the import is for more than one.
         elsewhere: ids of guardians who have children in other schools too.
+        staff: the school's accounts by name, where rows are of teachers.
+        staff_ids: which of the teachers' ids some account has.
     """
 
     home: Place | None
@@ -75,6 +78,8 @@ class World:
     owners: dict[str, list[Guardian]] = field(default_factory=dict)
     known: dict[str, Guardian] = field(default_factory=dict)
     elsewhere: frozenset[int] = frozenset()
+    staff: dict[str, list[Staff]] = field(default_factory=dict)
+    staff_ids: set[str] = field(default_factory=set)
 
     def add(self, kid: Kid) -> None:
         """Put a child where it is looked for."""
@@ -130,8 +135,12 @@ async def classes_of(session: AsyncSession, place: Place) -> dict[str, list[Plac
     return found
 
 
-async def load(session: AsyncSession, ring: KeyRing, place: Place, rows: Sequence[Parsed]) -> World:
+async def load(
+    session: AsyncSession, ring: KeyRing, place: Place, every: Sequence[Parsed], now: datetime
+) -> World:
     """Return what the database knows of the people in some rows."""
+    rows = [row for row in every if not row.teacher]
+    teachers = [row.external_id for row in every if row.teacher]
     home = place if place.kind == "class" else None
     world = World(home, await classes_of(session, place))
     school = await _school(session, place)
@@ -148,6 +157,10 @@ async def load(session: AsyncSession, ring: KeyRing, place: Place, rows: Sequenc
         world.add_guardian(guardian)
     theirs = {tied.guardian.id for kid in kids.values() for tied in kid.tied}
     world.elsewhere = await _elsewhere(session, school, theirs)
+    if teachers:
+        world.staff_ids = await staff_ids.known(session, teachers)
+        for person in await staff_ids.of_school(session, school, now):
+            world.staff.setdefault(people.normalise_name(person.name), []).append(person)
     return world
 
 
