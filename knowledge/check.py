@@ -10,17 +10,21 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from knowledge.entry import Entry, heading, list_items, parse_red_flag
+from knowledge.agreement import check_agreement, uncovered
+from knowledge.entry import Entry, heading, list_items, loose_line, parse_red_flag
 from knowledge.loader import Handbook
+from knowledge.outline import questions, topics
 from knowledge.problems import Problem, Severity, entry_format, problem
 from knowledge.text import fold
 
 NEAR_ALIAS = 90
+BLOCK = 1_000
 SOON = timedelta(days=30)
 _PLACEHOLDER = re.compile(r"\{([^{}\n]*)\}")
 _MARKUP = re.compile(
@@ -31,7 +35,7 @@ _BARE_NUMBER = re.compile(
     r"(?<![\d{.])(?:11[09]|12[02](?!\s*[分秒厘毫米元天个次斤度岁页%％cmk])|1[3-9]\d{9}"
     r"|0\d{2,3}-?\d{7,8}|[489]00-?\d{3}-?\d{4}|1\d{4}|9\d{4})(?![\d}])"
 )
-_MARKS = re.compile(r"^\s*(?:[-*•]|\d+[.、．)）])\s*", re.M)
+_MARKS = re.compile(r"^[^\S\n]*(?:[-*•]|\d+[.、．)）])\s*", re.M)
 
 
 def check_handbook(
@@ -39,7 +43,7 @@ def check_handbook(
     known_numbers: Collection[str],
     today: date,
     *,
-    known_questions: Collection[str] | None = None,
+    whole: bool = False,
     signed: Callable[[Entry], bool] = lambda entry: False,
 ) -> list[Problem]:
     """
@@ -47,16 +51,19 @@ def check_handbook(
 
     Args:
         known_numbers: Numbers of the hotline register, as they stand in placeholders.
-        known_questions: Ids of the question list; absent: `covers` is not compared with it.
+        whole: This is the whole handbook, which answers every question of the list.
         signed: Tells whether there is a signature record for the reviewers an entry names.
     """
     problems = list(handbook.problems)
     for entry in handbook.entries.values():
         problems += check_entry(entry, known_numbers, today)
-        problems += _check_links(entry, handbook, known_questions)
+        problems += _check_links(entry, handbook)
         if entry.reviewers and not signed(entry):
             problems.append(_at(entry, "reviewers", "unsigned_reviewer"))
-    return problems + list(_repeated_aliases(handbook))
+    problems += _repeated_aliases(handbook)
+    if whole:
+        problems += _open_questions(handbook)
+    return problems
 
 
 def check_entry(entry: Entry, known_numbers: Collection[str], today: date) -> list[Problem]:
@@ -67,6 +74,7 @@ def check_entry(entry: Entry, known_numbers: Collection[str], today: date) -> li
         *_check_wording(entry, known_numbers),
         *_check_dates(entry, today),
         *_check_aliases(entry),
+        *check_agreement(entry),
     ]
 
 
@@ -127,12 +135,18 @@ def _check_lists(entry: Entry) -> Iterator[Problem]:
         yield _at(entry, heading("scripts"), "no_scripts")
     if not entry.sources:
         yield _at(entry, heading("sources"), "no_source")
+    for key in ("scripts", "avoid", "red_flags", "sources"):
+        if line := loose_line(entry.section(key)):
+            yield _at(entry, heading(key), "loose_line", heading=heading(key), start=line[:10])
     items = list_items(entry.section("red_flags"))
     if not items:
         yield _at(entry, heading("red_flags"), "no_red_flag")
+    if len(items) > rules["most_red_flags"]:
+        most = rules["most_red_flags"]
+        yield _at(entry, heading("red_flags"), "many_red_flags", found=len(items), most=most)
     for item in items:
         flag = parse_red_flag(item)
-        if flag is None:
+        if flag is None or "〔" in flag.sign + flag.action:
             yield _at(entry, heading("red_flags"), "bad_red_flag")
         elif flag.level not in rules["levels"]:
             choices = " ".join(rules["levels"])
@@ -180,23 +194,34 @@ def _check_aliases(entry: Entry) -> Iterator[Problem]:
     if len(entry.aliases) < rules["fewest_aliases"]:
         wanted = rules["fewest_aliases"]
         yield _at(entry, "aliases", "few_aliases", found=len(entry.aliases), wanted=wanted)
+    if len(entry.aliases) > rules["most_aliases"]:
+        wanted = rules["most_aliases"]
+        yield _at(entry, "aliases", "many_aliases", found=len(entry.aliases), wanted=wanted)
     longest = rules["alias_longest"]
     for alias in entry.aliases:
         if len(alias) > longest:
             yield _at(entry, "aliases", "alias_too_long", length=len(alias), longest=longest)
 
 
-def _check_links(
-    entry: Entry, handbook: Handbook, known_questions: Collection[str] | None
-) -> Iterator[Problem]:
+def _check_links(entry: Entry, handbook: Handbook) -> Iterator[Problem]:
+    if entry.topic not in topics():
+        yield _at(entry, "topic", "topic_missing", topic=entry.topic)
     for related in entry.related:
         if related == entry.id:
             yield _at(entry, "related", "related_self")
         elif related not in handbook.entries:
             yield _at(entry, "related", "related_missing", id=related)
     for question in entry.covers:
-        if known_questions is not None and question not in known_questions:
+        if question not in questions():
             yield _at(entry, "covers", "question_missing", id=question)
+
+
+def _open_questions(handbook: Handbook) -> Iterator[Problem]:
+    for question in uncovered(handbook.entries):
+        text = questions()[question].text
+        yield problem(
+            "question_open", Path("questions.tsv"), field="covers", id=question, text=text
+        )
 
 
 def _repeated_aliases(handbook: Handbook) -> Iterator[Problem]:
@@ -208,7 +233,8 @@ def _repeated_aliases(handbook: Handbook) -> Iterator[Problem]:
     for same in owners.values():
         first = same[0][0]
         for entry, alias in same[1:]:
-            yield _at(entry, "aliases", "alias_repeated", alias=alias, other=first.id)
+            name = "alias_is_title" if same[0][1] == first.title else "alias_repeated"
+            yield _at(entry, "aliases", name, alias=alias, other=first.id)
     folded = list(owners)
     for row, column in _near_pairs(folded):
         (entry, alias), (other, near) = owners[folded[column]][0], owners[folded[row]][0]
@@ -220,10 +246,10 @@ def _repeated_aliases(handbook: Handbook) -> Iterator[Problem]:
 
 
 def _near_pairs(texts: list[str]) -> Iterator[tuple[int, int]]:
-    if len(texts) < 2:
-        return
-    scores = process.cdist(
-        texts, texts, scorer=fuzz.ratio, score_cutoff=NEAR_ALIAS, dtype=np.uint8, workers=1
-    )
-    for row, column in zip(*np.nonzero(np.triu(scores, k=1)), strict=True):
-        yield int(row), int(column)
+    for start in range(0, len(texts), BLOCK):  # all at once would take gigabytes
+        scores = process.cdist(
+            texts[start : start + BLOCK], texts[start:],
+            scorer=fuzz.ratio, score_cutoff=NEAR_ALIAS, dtype=np.uint8, workers=1,
+        )  # fmt: skip
+        for row, column in zip(*np.nonzero(np.triu(scores, k=1)), strict=True):
+            yield start + int(row), start + int(column)

@@ -29,8 +29,8 @@ class Thresholds:
         candidate: The score below which a hit is not offered.
     """
 
-    answer: float = 0.5
-    choices: float = 0.3
+    answer: float = 0.65
+    choices: float = 0.15
     candidate: float = 0.03
 
     def __post_init__(self) -> None:

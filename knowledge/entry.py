@@ -13,9 +13,7 @@ from pathlib import Path
 
 from knowledge.problems import entry_format
 
-_RED_FLAG = re.compile(
-    r"^〔\s*(?P<level>[^〕]*?)\s*〕\s*(?P<sign>.*?)\s*(?:→|->)\s*(?P<action>.+)$"
-)
+_RED_FLAG = re.compile(r"^〔(?P<level>[^〕]*)〕(?P<sign>.*?)(?:→|->)(?P<action>.+)$")
 _NUMBERED = re.compile(r"^\s*\d+\s*[.、．)）]\s*")
 _BULLET = re.compile(r"^\s*[-*•]\s+")
 
@@ -27,6 +25,11 @@ class RedFlag:
     level: str
     sign: str
     action: str
+
+    @property
+    def urgency(self) -> str:
+        """How serious it is, in the word a parent reads instead of the level."""
+        return str(entry_format()["urgency"].get(self.level, self.level))
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,11 @@ class Entry:
         return tuple(flag for flag in flags if flag)
 
     @property
+    def told_flags(self) -> str:
+        """The red flags as a parent reads them: how serious, the sign, what to do."""
+        return "\n".join(f"- 〔{f.urgency}〕{f.sign} → {f.action}" for f in self.red_flags)
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """What the answer rests on."""
         return list_items(self.section("sources"))
@@ -119,9 +127,16 @@ def list_items(text: str, mark: re.Pattern[str] = _BULLET) -> tuple[str, ...]:
     return tuple(items)
 
 
+def loose_line(text: str) -> str:
+    """Return the line that stands before the first mark of a list, where no reader finds it."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return "" if _BULLET.match(first) else first.strip()
+
+
 def parse_red_flag(item: str) -> RedFlag | None:
     """Read 〔level〕sign → action, or return nothing when it is written otherwise."""
     found = _RED_FLAG.match(item)
     if not found:
         return None
-    return RedFlag(found["level"], found["sign"], found["action"])
+    level, sign, action = (part.strip() for part in found.groups())
+    return RedFlag(level, sign, action) if action else None

@@ -20,10 +20,14 @@ from knowledge.problems import Problem, entry_format, problem
 
 LARGEST_FILE = 256 * 1024
 _TextLoader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-_KEY = re.compile(r"^([^\s:#\-][^:]*?)\s*:(?:\s|$)")
-_ID = re.compile(r"^(T\d{2})-\d{2,3}$")
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
-_HEADING = re.compile(r"^##\s+(.+?)\s*$")
+# No two repeats that could share a run of blanks: a long one would keep the search busy for hours.
+_KEY = re.compile(r"^([^\s:#\-][^:]*):(?:\s|$)")
+_ID = re.compile(r"^(T[0-9]{2})-[0-9]{2,3}$")
+_DATE = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+_VERSION = re.compile(r"^[0-9]{1,6}$")
+_HEADING = re.compile(r"^##\s+(\S.*)$")
+# Lists inside lists; the front matter has one. Some thousand end the process in the C library.
+_DEEPEST = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class _Draft:
 
     def text(self, key: str) -> str:
         value = self.values.get(key, "")
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "\n" in value.strip():
             self.report("not_a_text", key, key=key)
             return ""
         if not value.strip():
@@ -63,6 +67,8 @@ class _Draft:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self.report("not_a_list", key, key=key)
             return ()
+        if any("\n" in item.strip() for item in value):
+            self.report("not_a_list", key, key=key)
         if any(not item.strip() for item in value):
             self.report("empty_item", key, key=key)
         return tuple(item.strip() for item in value if item.strip())
@@ -87,7 +93,7 @@ class _Draft:
 
     def number(self, key: str) -> int:
         value = self.text(key)
-        if value and not (value.isascii() and value.isdigit() and int(value) > 0):
+        if value and not (_VERSION.match(value) and int(value) > 0):
             self.report("bad_version", key, value=value)
             return 0
         return int(value or 0)
@@ -170,13 +176,13 @@ def _read_front_matter(
         found = _KEY.match(line)
         if not found:
             continue
-        key = found[1]
+        key = found[1].rstrip()
         if key in key_lines:
             problems.append(problem("repeated_key", path, number, key, key=key))
         key_lines[key] = number
     try:
         # Every value stays text: YAML 1.1 would turn `on` into a truth value and 010 into 8.
-        values = yaml.load("\n".join(head[1:]), Loader=_TextLoader)
+        values = _read_yaml("\n".join(head[1:]))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line_number = min(len(head), mark.line + 2) if mark else 1
@@ -196,6 +202,19 @@ def _read_front_matter(
     return draft, problems
 
 
+def _read_yaml(text: str) -> Any:
+    """Read a text whose parts are not too deep inside each other; raises `ValueError` if so."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_TextLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise ValueError(depth)
+    return yaml.load(text, Loader=_TextLoader)
+
+
 def _read_sections(
     lines: list[str], start: int, path: Path
 ) -> tuple[dict[str, str], dict[str, int], list[Problem]]:
@@ -206,7 +225,7 @@ def _read_sections(
     for number, line in enumerate(lines[start:], start + 1):
         found = _HEADING.match(line)
         if found:
-            name = found[1]
+            name = found[1].rstrip()
             if name in sections:
                 problems.append(problem("repeated_section", path, number, name, heading=name))
             places.setdefault(name, number)

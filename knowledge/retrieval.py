@@ -47,6 +47,7 @@ class Document:
         questions: Ways of asking, the title first; a message equal to one of them scores 1.
         texts: What it says.
         examples: More ways of asking that are only searched, never matched or shown.
+        terms: Search words: a message equal to one of them scores 1, and they are never shown.
         stages: Empty means all.
         hidden: A known question without an answer. It is never found; what is nearer to it than
             to any document scores low, so that its askers are not sent to a neighbour.
@@ -56,6 +57,7 @@ class Document:
     questions: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     hidden: bool = False
 
@@ -128,7 +130,8 @@ class Retriever:
         for owner, document in enumerate((*self.documents, *hidden)):
             self._passages.add(owner, document.questions, asked=True)
             title = next(iter(document.questions), "")
-            self._passages.add(owner, document.examples, asked=True, shown=title)
+            unshown = (*document.examples, *document.terms)
+            self._passages.add(owner, unshown, asked=True, shown=title)
             self._passages.add(owner, document.texts, asked=False)
             if owner not in self._passages.owners[-1:]:
                 self._passages.add_blank(owner)
@@ -311,7 +314,7 @@ class Retriever:
 def _exact_matches(documents: Sequence[Document]) -> dict[str, int]:
     found: dict[str, int] = {}
     for owner, document in enumerate(documents):
-        for question in document.questions:
+        for question in (*document.questions, *document.terms):
             for form in (fold(question), fold(without_courtesies(normalise(question)))):
                 if form:
                     found.setdefault(form, owner)

@@ -8,8 +8,10 @@ A folder holds `model.onnx` (token numbers and mask in, one row of numbers a tex
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,16 @@ from knowledge.encoder.port import Vectors
 from knowledge.errors import EncoderError
 
 BATCH = 16
+MANY_BATCHES = 20
 LIKE = 1.3  # how much longer the longest text of a batch may be
 SILENT = 3
 
 
 class OnnxText:
     """
-    Read texts with onnxruntime on one thread, so that requests can run side by side.
+    Read texts with onnxruntime: one thread a request, so that requests can run side by side.
+
+    Only very many texts, as when the whole handbook is encoded, are shared among all cores.
 
     `card` is what `card.toml` says. Raises `EncoderError` as `OnnxEncoder` does.
     """
@@ -59,15 +64,29 @@ class OnnxText:
         found = np.zeros((len(texts), width), np.float32)
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         tokens = [encoding.ids for encoding in encodings]
-        for rows in _batches([len(numbers) for numbers in tokens]):
-            longest = len(tokens[rows[-1]])
-            numbers = np.full((len(rows), longest), self._pad, np.int64)
-            mask = np.zeros((len(rows), longest), np.int64)
-            for place, row in enumerate(rows):
-                numbers[place, : len(tokens[row])] = tokens[row]
-                mask[place, : len(tokens[row])] = 1
-            found[rows] = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
+        batches = list(_batches([len(numbers) for numbers in tokens]))
+
+        def fill(rows: list[int]) -> None:
+            found[rows] = self._batch([tokens[row] for row in rows])
+
+        if len(batches) < MANY_BATCHES:
+            for rows in batches:
+                fill(rows)
+        else:  # a whole handbook: one thread each, the model lets the others run
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(fill, batches))
         return found
+
+    def _batch(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        """Run texts of like length, shortest first, through the model."""
+        longest = len(tokens[-1])
+        numbers = np.full((len(tokens), longest), self._pad, np.int64)
+        mask = np.zeros((len(tokens), longest), np.int64)
+        for place, row in enumerate(tokens):
+            numbers[place, : len(row)] = row
+            mask[place, : len(row)] = 1
+        vectors: Vectors = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
+        return vectors
 
     def _verify(self, folder: Path) -> None:
         for name, expected in self.card["files"].items():
