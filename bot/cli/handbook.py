@@ -1,4 +1,4 @@
-"""`xinqing handbook check`, `xinqing index`, `xinqing encoder build`: the knowledge side."""
+"""`xinqing handbook check | new`, `xinqing index`, `xinqing encoder build`: the knowledge side."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,15 +7,21 @@ from typing import Annotated
 import typer
 
 from bot import logs
+from bot.cli import handbook_files
 from bot.config import load_settings
 from bot.core.clock import SHANGHAI
+from bot.core.errors import InputInvalid
 from bot.core.hotlines import load_hotlines
+from bot.services.handbook_files.rows import Numbering, taken
+from bot.services.handbook_files.words import said
 from bot.wiring import HANDBOOK, make_answers
 from knowledge.calibration import learn_calibration, write_calibration
 from knowledge.check import check_handbook
 from knowledge.documents import entry_documents, offtopic_messages
 from knowledge.encoder import load_encoder
 from knowledge.loader import load_handbook
+from knowledge.outline import topics
+from knowledge.writer import skeleton
 
 book = typer.Typer(no_args_is_help=True)
 encoder_app = typer.Typer(no_args_is_help=True)
@@ -23,6 +29,7 @@ encoder_app = typer.Typer(no_args_is_help=True)
 
 def add(app: typer.Typer) -> None:
     """Add the commands of this file."""
+    handbook_files.add(book)
     app.add_typer(book, name="handbook", help="The handbook's entries.")
     app.add_typer(encoder_app, name="encoder", help="The encoder that ships with the project.")
     app.command()(index)
@@ -35,8 +42,12 @@ def check(
     """Check every entry; exit status 1 when an error was found."""
     handbook = load_handbook(folder)
     problems = [
-        *handbook.problems,
-        *check_handbook(handbook, load_hotlines().numbers(), datetime.now(SHANGHAI).date()),
+        *check_handbook(
+            handbook,
+            load_hotlines().numbers(),
+            datetime.now(SHANGHAI).date(),
+            whole=folder == HANDBOOK,
+        ),
     ]
     for problem in problems:
         typer.echo(str(problem))
@@ -48,6 +59,25 @@ def check(
     )
     if errors:
         raise typer.Exit(1)
+
+
+@book.command("new")
+def new(
+    topic: Annotated[str, typer.Argument(help="topic, as T06")],
+    title: Annotated[str, typer.Argument(help="the question, as a parent would put it")],
+    folder: Annotated[Path, typer.Option(help="folder with the entries")] = HANDBOOK,
+) -> None:
+    """Make the file of a new entry with every heading; the check says what is missing."""
+    if topic not in topics():
+        raise InputInvalid(said("command", "no_topic", topic=topic))
+    entry_id = Numbering(taken(load_handbook(folder))).next(topic)
+    if not entry_id:
+        raise InputInvalid(said("row", "topic_full"))
+    target = folder / topic / f"{entry_id}.md"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("x", encoding="utf-8") as file:
+        file.write(skeleton(entry_id, topic, title, datetime.now(SHANGHAI).date()))
+    typer.echo(f"{target}")
 
 
 def index(
