@@ -64,13 +64,14 @@ async def _post(session: AsyncSession, policy: AlertPolicy, kind: str, now: date
         )
         .limit(1)
     )
-    if posted is not None or not policy.targets:
+    groups = policy.to_groups().targets
+    if posted is not None or not groups:
         return
-    top = max(TIER_RANK[target.tier] for target in policy.targets)
+    top = max(TIER_RANK[target.tier] for target in groups)
     url = f"{policy.desk_url.removesuffix('/desk')}/admin"
     phrase = policy.phrases.get("alert.alarm")
     words = Reply(phrase.format(url=url), "alarm", phrase.source)
-    for target in softly([one for one in policy.targets if TIER_RANK[one.tier] == top]):
+    for target in softly([one for one in groups if TIER_RANK[one.tier] == top]):
         key = f"alarm:{kind}:{int(now.timestamp())}:{target.name}"
         await post(session, target, words, key=key, prio=POST_PRIO, now=now)
 

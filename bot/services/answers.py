@@ -14,6 +14,7 @@ from bot.services.wording import fill_numbers
 from knowledge.decision import Decision, Thresholds, decide, is_smalltalk
 from knowledge.entry import Entry, heading
 from knowledge.loader import Handbook
+from knowledge.problems import entry_format
 from knowledge.retrieval import Hit, Retriever
 
 FRAME_RESERVE = 420
@@ -27,6 +28,7 @@ class Part:
 
     heading: str
     text: str
+    can_wait: bool = False
 
     def __str__(self) -> str:
         return f"〔{self.heading}〕\n{self.text}" if self.heading else self.text
@@ -105,7 +107,7 @@ def word_answer(
     """
     parts = [
         replace(part, text=fill_numbers(part.text, phrases, book, region))
-        for part in _parts(entry, leave_out)
+        for part in _with_whom_to_ask(_parts(entry, leave_out), phrases)
     ]
     label = phrases.format("label.auto" if entry.reviewers else "label.auto_unreviewed")
     source = phrases.format(
@@ -114,7 +116,7 @@ def word_answer(
         entry=entry.id,
         version=entry.version,
     )
-    first, rest = _fill(parts, BYTE_LIMIT - FRAME_RESERVE - len(source.encode()))
+    first, rest = _fill_first(parts, BYTE_LIMIT - FRAME_RESERVE - len(source.encode()))
     if link:
         first = [*first, Part("", phrases.format("answer.page", link=link))]
     head = phrases.format(frame, title=entry.title, body=_join(first), source=source, label=label)
@@ -125,14 +127,33 @@ def word_answer(
     return (head, *more)
 
 
-# The order in which a parent needs them; what comes first is sent first.
+# The order of reading; where not all fit, the danger signs go before the words to say.
+_NOW = frozenset({"steps", "red_flags"})
 _ORDER = ("steps", "scripts", "red_flags", "avoid", "reason", "school", "grandparents")
 
 
 def _parts(entry: Entry, leave_out: frozenset[str]) -> list[Part]:
     shown = [key for key in _ORDER if key not in leave_out]
-    sections = [Part(heading(key).split(":")[0], entry.section(key).strip()) for key in shown]
+    texts = {key: entry.section(key).strip() for key in shown} | {"red_flags": entry.told_flags}
+    sections = [Part(heading(key).split(":")[0], texts[key], key not in _NOW) for key in shown]
     return [Part("", entry.one_sentence), *(part for part in sections if part.text)]
+
+
+def _with_whom_to_ask(parts: list[Part], phrases: PhraseBook) -> list[Part]:
+    """Say after the red flags who is asked where a school has no counselor: many have none."""
+    counselor, flags = str(entry_format()["counselor"]), heading("red_flags").split(":")[0]
+    found: list[Part] = []
+    for part in parts:
+        found.append(part)
+        if part.heading == flags and any(counselor in one.text for one in parts):
+            found.append(Part("", phrases.format("answer.no_counselor", number="{12356}")))
+    return found
+
+
+def _fill_first(parts: Sequence[Part], room: int) -> tuple[list[Part], list[Part]]:
+    """Choose what can't wait first, and keep the order of reading."""
+    taken, rest = _fill(sorted(parts, key=lambda part: part.can_wait), room)
+    return [part for part in parts if part in taken], [part for part in parts if part in rest]
 
 
 def _fill(parts: Sequence[Part], room: int) -> tuple[list[Part], list[Part]]:

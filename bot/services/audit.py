@@ -90,6 +90,37 @@ async def record(
     return entry
 
 
+async def record_each(
+    session: AsyncSession,
+    *,
+    staff_id: int,
+    action: str,
+    object_kind: str,
+    objects: Mapping[int, Mapping[str, object]],
+    now: datetime,
+) -> None:
+    """Append one entry for each object, in one turn: a page may show a hundred cases at once.
+
+    Args:
+        objects: for each id what its entry carries: codes and ids only.
+    """
+    await take_turn(session, Turn.AUDIT_CHAIN)
+    previous = (await newest(session)).hash
+    for object_id, data in objects.items():
+        entry = AuditEntry(
+            at=now,
+            staff_id=staff_id,
+            action=action,
+            object_kind=object_kind,
+            object_id=object_id,
+            data=dict(data),
+            previous_hash=previous,
+        )
+        previous = entry.hash = _digest(entry)
+        session.add(entry)
+    await session.flush()
+
+
 async def verify(session: AsyncSession, progress: Progress | None = None) -> int | None:
     """Return the id of the first entry that does not fit the chain; None when all fit.
 

@@ -24,6 +24,7 @@ from bot.services.staff import StaffView
 PAGE = 50
 EXPORT_BATCH = 500
 OF_FAMILIES = ("contact", "link")
+KINDS = ("district", "school")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Wanted:
         staff_id: None for everybody.
         staff_ids: only what these people did, and the service itself apart from what concerns
             single families; None for no such limit.
+        place_id: only what people with a role at this place or below it did, now or once.
     """
 
     since: datetime | None = None
@@ -42,6 +44,7 @@ class Wanted:
     action: str = ""
     staff_id: int | None = None
     staff_ids: Select[int] | None = None
+    place_id: int | None = None
 
 
 @cache
@@ -70,10 +73,10 @@ async def limited_to(session: AsyncSession, viewer: StaffView, wanted: Wanted) -
     """Narrow down to what a viewer may see: all, or what the staff of their own places did.
 
     Raises:
-        NotAllowed: no role of theirs reads the trail anywhere.
+        NotAllowed: no role of theirs reads the trail anywhere, or not of the place asked for.
     """
     places = places_for(viewer, "audit.read")
-    if not places:
+    if not places or (wanted.place_id is not None and wanted.place_id not in places):
         raise NotAllowed("no right audit.read")
     districts = set(await session.scalars(select(Place.id).where(Place.parent_id.is_(None))))
     if districts <= places:
@@ -93,6 +96,8 @@ def _matching(wanted: Wanted) -> Select[Any]:
         query = query.where(AuditEntry.action == wanted.action)
     if wanted.staff_id is not None:
         query = query.where(AuditEntry.staff_id == wanted.staff_id)
+    if wanted.place_id is not None:
+        query = query.where(AuditEntry.staff_id.in_(_working_below(wanted.place_id)))
     if wanted.staff_ids is not None:
         own = AuditEntry.staff_id.in_(wanted.staff_ids)
         # What families did by themselves, and what went on without their consent, has no place:
@@ -100,6 +105,22 @@ def _matching(wanted: Wanted) -> Select[Any]:
         service = AuditEntry.staff_id.is_(None) & AuditEntry.object_kind.not_in(OF_FAMILIES)
         query = query.where(or_(own, service))
     return query
+
+
+def _working_below(place_id: int) -> Select[int]:
+    here = select(Place.path).where(Place.id == place_id).scalar_subquery()
+    return (
+        select(StaffRole.staff_id)
+        .join(Place, Place.id == StaffRole.place_id)
+        .where(func.substr(Place.path, 1, func.length(here)) == here)
+    )
+
+
+async def places(session: AsyncSession, viewer: StaffView) -> Sequence[Place]:
+    """Return the districts and schools whose people's entries a viewer may ask for."""
+    mine = Place.id.in_(places_for(viewer, "audit.read"))
+    found = select(Place).where(mine, Place.kind.in_(KINDS)).order_by(Place.path)
+    return (await session.scalars(found)).all()
 
 
 async def count(session: AsyncSession, wanted: Wanted) -> int:
@@ -129,7 +150,9 @@ async def known_actions(session: AsyncSession) -> list[str]:
 
 async def people(session: AsyncSession, wanted: Wanted) -> list[int]:
     """Return who did something that the viewer may see, for the filter."""
-    seen = _matching(replace(wanted, staff_id=None)).with_only_columns(AuditEntry.staff_id)
+    seen = _matching(replace(wanted, staff_id=None, action="")).with_only_columns(
+        AuditEntry.staff_id
+    )
     return [one for one in await session.scalars(seen.distinct()) if one is not None]
 
 

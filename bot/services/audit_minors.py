@@ -2,14 +2,18 @@
 
 Called by `xinqing audit export --minors`. Source: notice of the Cyberspace Administration of
 2025-12-29 (audits of minors' data are reported to the city's administration each January) and
-Regulations on the Protection of Minors in Cyberspace, articles 36–37. No names, no ids.
+Regulations on the Protection of Minors in Cyberspace, articles 36–37. No names, no ids. Its
+words in Chinese, for the Excel file, stand in `audit_minors.toml`.
 """
 
 import re
+import tomllib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from itertools import chain
 from typing import Any
 
@@ -28,6 +32,7 @@ from bot.db.models import (
     StaffRole,
 )
 from bot.services.audit_list import Wanted, actions, word
+from bot.services.retention import table
 
 NOBODY, NO_ROLE = "service", "none"
 _CODE = re.compile(r"[a-z_]{1,32}")
@@ -56,15 +61,37 @@ async def report(session: AsyncSession, wanted: Wanted) -> list[Row]:
     return [
         *uses,
         *await _permits(session, since, until),
-        *await _grouped(session, "consent_given", Consent.kind, Consent.given_at, since, until),
-        *await _grouped(
-            session, "consent_withdrawn", Consent.kind, Consent.withdrawn_at, since, until
-        ),
+        *await _consents(session, since, until),
         *await _grouped(session, "request", DataRequest.kind, DataRequest.created_at, since, until),
         *await _grouped(session, "hold", LegalHold.kind, LegalHold.created_at, since, until),
         *await _deleted(session, since, until),
         *await _stock(session),
     ]
+
+
+@cache
+def words() -> Mapping[str, Mapping[str, str]]:
+    """Return the words of the report, by group and code."""
+    source = files("bot.services").joinpath("audit_minors.toml").read_text("utf-8")
+    return tomllib.loads(source)
+
+
+def readable(rows: Iterable[Row]) -> list[Row]:
+    """Return the report's rows in Chinese, as people read them."""
+    return [
+        {words()["column"][name]: _said(name, value, row) for name, value in row.items()}
+        for row in rows
+    ]
+
+
+def _said(name: str, value: object, row: Row) -> object:
+    if not isinstance(value, str):
+        return value
+    if name == "what" and row["section"] == "deleted" and value in table():
+        return table()[value].what
+    if name == "role":
+        return "、".join(words()["role"].get(one, one) for one in value.split("+"))
+    return words().get(name, {}).get(value, value)
 
 
 async def _uses(session: AsyncSession, since: datetime, until: datetime) -> list[Row]:
@@ -124,6 +151,18 @@ async def _permits(session: AsyncSession, since: datetime, until: datetime) -> l
     ]
 
 
+async def _consents(session: AsyncSession, since: datetime, until: datetime) -> list[Row]:
+    """Count what was agreed to, taken back and refused; a refusal is a row of its own."""
+    rows: list[Row] = []
+    for section, moment, which in (
+        ("consent_given", Consent.given_at, ~Consent.refused),
+        ("consent_withdrawn", Consent.withdrawn_at, ~Consent.refused),
+        ("consent_refused", Consent.given_at, Consent.refused.expression),
+    ):
+        rows += await _grouped(session, section, Consent.kind, moment, since, until, which)
+    return rows
+
+
 async def _grouped(
     session: AsyncSession,
     section: str,
@@ -131,10 +170,10 @@ async def _grouped(
     moment: InstrumentedAttribute[Any],
     since: datetime,
     until: datetime,
+    *also: ColumnElement[bool],
 ) -> list[Row]:
-    query = (
-        select(kind, func.count()).where(moment >= since, moment < until).group_by(kind)
-    ).order_by(kind)
+    within = (moment >= since, moment < until, *also)
+    query = select(kind, func.count()).where(*within).group_by(kind).order_by(kind)
     return [_row(section, code, "", "", count) for code, count in await session.execute(query)]
 
 
@@ -154,7 +193,7 @@ async def _stock(session: AsyncSession) -> list[Row]:
     """Count the children on the books and the consents that stand, at the moment of the report."""
     children: ColumnElement[bool] = Child.left_at.is_(None)
     here = await session.scalar(select(func.count(Child.id)).where(children)) or 0
-    standing = Consent.withdrawn_at.is_(None)
+    standing = Consent.withdrawn_at.is_(None) & ~Consent.refused
     consents = await session.scalar(select(func.count(Consent.id)).where(standing)) or 0
     return [_row("stock", "children", "", "", here), _row("stock", "consents", "", "", consents)]
 

@@ -1,13 +1,14 @@
-"""Each class's QR code: what the platform says stands in it, drawn here. Called by the pages.
+"""QR codes of classes and slips: what the platform says stands in it, drawn here, for the pages.
 
 WeChat makes the address of a code with a scene itself; so the account has to answer. DingTalk has
 no such code for a robot: its parents open the robot and write.
 """
 
+import asyncio
 import io
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol
 
 import segno
 import structlog
@@ -24,8 +25,18 @@ log = structlog.get_logger(__name__)
 
 RIGHT = "binding.decide"
 MOST_CLASSES = 200
-# Asks the platform for the address that a scene's code holds; raises `ChannelError`.
-CodeMaker: TypeAlias = Callable[[str], Awaitable[str]]
+# So many codes of slips are asked for at once.
+AT_ONCE = 4
+
+
+class CodeMaker(Protocol):
+    """Ask the platform for the address that a scene's code holds; raises `ChannelError`.
+
+    Args:
+        days: how long the code holds; 0: always.
+    """
+
+    async def __call__(self, scene: str, days: int = 0, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +93,42 @@ async def addresses(makers: Mapping[str, CodeMaker], scene: str) -> list[tuple[s
     return found
 
 
+async def passing(
+    makers: Mapping[str, CodeMaker], scenes: Sequence[str], *, days: int
+) -> dict[str, list[tuple[str, str]]]:
+    """Return by scene what each account's codes hold that end after some days.
+
+    An account that does not answer for the first scene is not asked for the others.
+    """
+    found: dict[str, list[tuple[str, str]]] = {scene: [] for scene in scenes}
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(account: str, make: CodeMaker, scene: str) -> bool:
+        async with turns:
+            try:
+                found[scene].append((account, await make(scene, days)))
+            except ChannelError as error:
+                log.warning("slip_code_failed", account=account, error=type(error).__name__)
+                return False
+        return True
+
+    for account, make in makers.items():
+        if scenes and await ask(account, make, scenes[0]):
+            await asyncio.gather(*(ask(account, make, scene) for scene in scenes[1:]))
+    return found
+
+
 def svg(address: str) -> str:
-    """Draw an address as a QR code, to be put into a page."""
+    """Draw an address as a QR code, to be put into a page; the page's style says how large."""
     drawn = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
         drawn,
         kind="svg",
         xmldecl=False,
         svgns=True,
-        scale=8,
         border=4,
         svgclass="code",
         lineclass=None,
+        omitsize=True,
     )
     return drawn.getvalue().decode()

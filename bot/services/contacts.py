@@ -23,6 +23,8 @@ _WRITTEN = frozenset(
 _TOUCHED = frozenset({Kind.FOLLOW, Kind.SCAN, Kind.MENU})
 WRITTEN_WINDOW = (timedelta(hours=48), 5)
 TOUCHED_WINDOW = (timedelta(minutes=1), 3)
+# The channel of whoever is known by a call or by a teacher's worry only: nothing can be written.
+PHONE = "phone"
 # A contact's `window_limit` on a platform that does not count.
 UNCOUNTED = -1
 # Built once: putting a query together costs more than running it, and this one runs every time.

@@ -10,6 +10,7 @@ from typing import Any
 from bot.core.bell import Bell
 from bot.core.clock import Clock
 from bot.core.phrases import PhraseBook
+from bot.core.ports import Pusher
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.alerts import AlertPolicy
@@ -36,6 +37,7 @@ class Services:
         chat_staff: by DingTalk robot the scene of the place whose staff are known there by their
             id; empty: the whole district. A robot that is not named knows nobody.
         class_codes: by WeChat account who makes the address of a class's QR code.
+        pusher: wakes browsers of people on duty; None: not set up.
         second_factor_required: whoever may change other people's data has to set one up.
     """
 
@@ -59,3 +61,4 @@ class Services:
     chat_staff: Mapping[str, str] = field(default_factory=dict)
     class_codes: Mapping[str, CodeMaker] = field(default_factory=dict)
     second_factor_required: bool = False
+    pusher: Pusher | None = None

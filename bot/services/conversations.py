@@ -1,5 +1,7 @@
 """Conversations that a person holds: take over, write, hand back. Called by the desk.
 
+Whoever may work on the contact's newest case may take them over; only who holds one writes in it.
+
 While a counselor holds a conversation the bot is silent and the screen goes on.
 """
 
@@ -11,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.errors import Conflict, InputInvalid, NotFound
 from bot.core.messages import Reply
 from bot.core.privacy import clean
-from bot.db.models import Case, CaseEvent, Contact, Delivery
-from bot.services import cases, contacts, deliveries, priority
+from bot.db.models import CaseEvent, Contact, Delivery
+from bot.services import case_rights, cases, contacts, deliveries, priority
 from bot.services.live import publish
+from bot.services.staff import StaffView
 
 MAX_BYTES = 2048
 # So long after the holder's last words the bot keeps quite still; later it says who has the
@@ -34,33 +37,35 @@ async def attended(session: AsyncSession, contact: Contact, now: datetime) -> bo
     return now - last < ATTENDED
 
 
-async def take(session: AsyncSession, *, contact_id: int, staff_id: int, now: datetime) -> Contact:
+async def take(session: AsyncSession, by: StaffView, contact_id: int, *, now: datetime) -> Contact:
     """Let a counselor hold a conversation.
 
     Raises:
-        NotFound: no such contact.
+        NotFound: no such contact, or their newest case is out of the person's reach.
         Conflict: somebody else holds it.
     """
+    await case_rights.to_work(session, by, await cases.latest(session, contact_id))
     taken = await session.scalar(
         update(Contact)
         .where(Contact.id == contact_id, Contact.holder_id.is_(None))
-        .values(holder_id=staff_id, held_since=now)
+        .values(holder_id=by.id, held_since=now)
         .returning(Contact.id)
     )
-    contact = await session.get(Contact, contact_id, populate_existing=True)
-    if contact is None:
-        raise NotFound(f"contact {contact_id}")
-    if taken is None and contact.holder_id != staff_id:
+    contact = await session.get_one(Contact, contact_id, populate_existing=True)
+    if taken is None and contact.holder_id != by.id:
         raise Conflict(f"contact {contact_id} is held by another")
     if taken is not None:
-        await _note(session, contact, "taken_over", staff_id, now)
+        await _note(session, contact, "taken_over", by.id, now)
     return contact
 
 
 async def release(
-    session: AsyncSession, *, contact_id: int, staff_id: int, now: datetime
+    session: AsyncSession, by: StaffView, contact_id: int, *, now: datetime, closing: bool = False
 ) -> Contact:
-    """Hand a conversation back to the bot.
+    """Hand a conversation back to the bot; it is enough to hold it.
+
+    Args:
+        closing: the case is closed in the same breath, which says more to the parent than this.
 
     Raises:
         NotFound: no such contact.
@@ -69,28 +74,28 @@ async def release(
     contact = await session.get(Contact, contact_id)
     if contact is None:
         raise NotFound(f"contact {contact_id}")
-    if contact.holder_id != staff_id:
-        raise Conflict(f"contact {contact_id} is not held by {staff_id}")
+    if contact.holder_id != by.id:
+        raise Conflict(f"contact {contact_id} is not held by {by.id}")
     contact.holder_id = contact.held_since = None
-    await _note(session, contact, "handed_back", staff_id, now)
-    await cases.tell(session, contact_id, "handoff.returned", now=now)
+    await _note(session, contact, "handed_back", by.id, now)
+    if not closing:
+        await cases.tell(session, contact_id, "handoff.returned", now=now)
     return contact
 
 
 async def write(
     session: AsyncSession,
-    *,
+    by: StaffView,
     contact_id: int,
-    staff_id: int,
-    case_id: int | None,
+    *,
     text: str,
     now: datetime,
 ) -> Delivery:
-    """Queue a counselor's words to a parent.
+    """Queue a counselor's words to a parent; they belong to the contact's newest case.
 
     Raises:
         InputInvalid: empty, or longer than one message (2,048 bytes).
-        NotFound: no such contact.
+        NotFound: no such contact, or their newest case is out of the person's reach.
         Conflict: the conversation is held by somebody else, or the platform's window is closed.
     """
     words = clean(text).strip()
@@ -98,26 +103,24 @@ async def write(
         raise InputInvalid("nothing was written", field="text")
     if len(words.encode()) > MAX_BYTES:
         raise InputInvalid("longer than one message", field="text")
-    contact = await session.get(Contact, contact_id, with_for_update=True)
-    if contact is None:
-        raise NotFound(f"contact {contact_id}")
-    if contact.holder_id != staff_id:
-        raise Conflict(f"contact {contact_id} is not held by {staff_id}")
+    case = await case_rights.to_work(session, by, await cases.latest(session, contact_id))
+    contact = await session.get_one(Contact, contact_id, with_for_update=True)
+    if contact.holder_id != by.id:
+        raise Conflict(f"contact {contact_id} is not held by {by.id}")
     if not contacts.can_write(contact, now):
         raise Conflict("the platform's window for this contact is closed")
-    case = await session.get(Case, case_id) if case_id is not None else None
-    if case is not None and case.first_words_at is None:
+    if case.first_words_at is None or case.first_words_at < case.raised_at:
         case.first_words_at = now
     delivery = await deliveries.add(
         session,
         contact,
-        Reply(words, "person", f"staff:{staff_id}"),
-        key=f"staff:{staff_id}:{contact_id}:{int(now.timestamp() * 1_000_000)}",
+        Reply(words, "person", f"staff:{by.id}"),
+        key=f"staff:{by.id}:{contact_id}:{int(now.timestamp() * 1_000_000)}",
         now=now,
-        case_id=case_id,
-        staff_id=staff_id,
+        case_id=case.id,
+        staff_id=by.id,
     )
-    await _note(session, contact, "wrote", staff_id, now)
+    await _note(session, contact, "wrote", by.id, now)
     return delivery
 
 

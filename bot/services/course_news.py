@@ -2,7 +2,9 @@
 
 A change queues a job in its own transaction (`queue`, `plan_reminders`); the job (`tell`, `weekly`,
 run by `bot.pipeline.courses`) goes out through `bot.services.notices.announce`: the same delivery
-rows and the same honest states as every notice. Nobody who stopped is told anything unasked.
+rows and the same honest states as every notice. Nobody who stopped is told anything unasked; the
+weekly list is advertising to WeChat and never leaves as a template message, what concerns one's own
+booking may.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -103,7 +105,6 @@ async def weekly(
     *,
     key: str,
     now: datetime,
-    templates: Collection[str] = (),
 ) -> None:
     """Send what is offered in the next days to some contacts of a place."""
     book = load_phrases()
@@ -119,7 +120,6 @@ async def weekly(
         key=key,
         to_contacts=to_contacts,
         now=now,
-        templates=templates,
     )
 
 

@@ -5,7 +5,7 @@ Called by the router (replies), by conversations (a counselor's words) and by th
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Reply
@@ -21,10 +21,14 @@ from bot.db.models.delivery import (
     UNREACHABLE,
 )
 from bot.jobs.table import enqueue
-from bot.services import cases, priority
+from bot.services import cases, contacts, priority
 from bot.services.live import publish
 
 URGENT_KINDS = frozenset({"risk", "person"})
+# So many of the few messages that a platform takes are left to people while a case is open: what
+# the service says by itself beside a danger's reply must not use up a counselor's words.
+KEPT_FOR_PEOPLE = 2
+KEPT = "kept_for_people"
 
 
 async def add(
@@ -42,6 +46,9 @@ async def add(
     delay: timedelta = timedelta(),
 ) -> Delivery:
     """Write one delivery; unless it leaves as the passive reply, queue the job that sends it.
+
+    One that the service says by itself, and that would use up what is left for people, is written
+    as failed (`KEPT`) and not sent: the desk shows that it was not said.
 
     Args:
         group: the group in which the reply is given; None: 1:1.
@@ -61,11 +68,31 @@ async def add(
         state=SENDING if passive else QUEUED,
         created_at=now,
     )
+    by_itself = not passive and staff_id is None and group is None
+    if by_itself and reply.kind not in URGENT_KINDS and await _scarce(session, contact, now):
+        delivery.state, delivery.reason, delivery.finished_at = FAILED, KEPT, now
     session.add(delivery)
     await session.flush()
-    if not passive:
+    if delivery.state == QUEUED:
         await queue(session, contact, delivery, now=now, delay=delay)
     return delivery
+
+
+async def _scarce(session: AsyncSession, contact: Contact, now: datetime) -> bool:
+    """Say whether what the platform still takes is to be left to the people in an open case."""
+    left = contacts.budget_left(contact, now)
+    if left is None or await cases.open_case(session, contact.id) is None:
+        return False
+    under_way = await session.scalar(
+        select(func.count())
+        .select_from(Delivery)
+        .where(
+            Delivery.contact_id == contact.id,
+            Delivery.route == API,
+            Delivery.state.in_((QUEUED, SENDING)),
+        )
+    )
+    return left - (under_way or 0) <= KEPT_FOR_PEOPLE
 
 
 async def queue(

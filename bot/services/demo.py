@@ -11,14 +11,22 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.clock import to_shanghai
 from bot.db.crypto import installed
-from bot.db.models import Contact, Place, Shift, Staff, StaffRole
-from bot.services import catalogue, demo_people, hotlines, places, staff
-
-ROSTER_AHEAD = timedelta(days=30)
+from bot.db.models import Contact, Place, ShiftPattern, Staff, StaffRole
+from bot.services import (
+    catalogue,
+    contacts,
+    demo_people,
+    hotlines,
+    places,
+    shift_patterns,
+    shifts,
+    staff,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +57,16 @@ async def seed(session: AsyncSession, *, account: str, now: datetime) -> list[Ne
     for row in data["parent"]:
         scene = row["scene"]
         place = next(place for place in tree.values() if place.scene == scene)
+        channel = row.get("channel", "wechat")
         session.add(
             Contact(
-                channel=row.get("channel", "wechat"),
+                channel=channel,
                 account=account,
                 external_id=row["external_id"],
                 place_id=place.id,
                 created_at=now,
+                # DingTalk's robot may write first; WeChat's account only after its parent wrote.
+                window_limit=contacts.UNCOUNTED if channel == "dingtalk" else 0,
             )
         )
     await session.flush()
@@ -86,8 +97,9 @@ async def _member(
     session: AsyncSession, row: Mapping[str, Any], tree: Mapping[str, Place], now: datetime
 ) -> NewLogin:
     person, password = await staff.create_staff(
-        session, login=row["login"], name=row["name"], now=now
+        session, login=row["login"], name=row["name"], phone=row.get("phone"), now=now
     )
+    person.external_id = row.get("dingtalk")
     for item in row["roles"]:
         await staff.grant(
             session, staff_id=person.id, place_id=tree[item["place"]].id, role=item["role"]
@@ -96,24 +108,44 @@ async def _member(
 
 
 async def prolong_roster(session: AsyncSession, *, now: datetime) -> None:
-    """Put the demonstration's people on duty from now on for a month, day and night."""
-    await session.execute(delete(Shift).where(Shift.starts_at >= now))
+    """Write the demonstration's roster from now on, day and night; make its patterns if need be."""
+    if await session.scalar(select(ShiftPattern.id).limit(1)) is None:
+        await _patterns(session, now)
+    await shift_patterns.write_all(session, now)
+
+
+async def _patterns(session: AsyncSession, now: datetime) -> None:
+    people = {person.login: person for person in await session.scalars(select(Staff))}
     for row in _data()["staff"]:
-        if not row["shift"]:
-            continue
-        person = await session.scalar(select(Staff).where(Staff.login == row["login"]))
+        # A demonstration from before had no numbers, and whom nothing wakes covers nothing.
+        if (person := people.get(row["login"])) is not None:
+            person.phone = person.phone or row.get("phone")
+    await session.flush()
+    for row in _data()["pattern"]:
+        person = people.get(row["login"])
         if person is None:
             continue
         place_id = await session.scalar(
             select(StaffRole.place_id).where(StaffRole.staff_id == person.id).limit(1)
         )
+        place = await session.get_one(Place, place_id)
         session.add(
-            Shift(
-                place_id=place_id,
+            ShiftPattern(
+                place_id=place.id,
                 staff_id=person.id,
-                tier=row["shift"],
-                starts_at=now - timedelta(hours=1),
-                ends_at=now + ROSTER_AHEAD,
-                wakes=True,
+                tier=shifts.tier_of(place),
+                days=row["days"],
+                on_holidays=row.get("on_holidays", False),
+                on_makeup_days=row["on_makeup_days"],
+                start_minute=_minute(row["start"]),
+                end_minute=_minute(row["end"]),
+                first_day=to_shanghai(now).date() - timedelta(days=1),
+                made_by=person.id,
             )
         )
+    await session.flush()
+
+
+def _minute(clock: str) -> int:
+    hour, minute = clock.split(":")
+    return int(hour) * 60 + int(minute)

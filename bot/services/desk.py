@@ -1,39 +1,34 @@
-"""The counselors' desk: who may see which case, and what the queue and a case's page show.
+"""The counselors' desk: what the queue shows, and which readings are in the audit trail.
 
-Called by the desk's pages. A counselor sees the cases of their own schools; a lead sees a summary
-of level 3 without any words; the district sees level 3 with words, everything that stands on its
-own desk (adults' own risk, contacts without a place), and counts of the rest. Nobody else sees
-anything of a case. Source: DOMAIN §4, row "Access".
+Called by the desk's pages. Who sees how much of a case says `bot.services.case_rights`; of what the
+district may not see it sees counts, and nobody else anything. Source: DOMAIN §4, row "Access".
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core.errors import Conflict, NotFound
+from bot.core.case_clocks import OVERDUE, Clock, most_pressing
+from bot.core.errors import Conflict
 from bot.core.levels import ESCALATED, rank
 from bot.db.models import Assessment, AuditEntry, Case, Contact, Delivery, Message, Place, Staff
 from bot.db.models.case import ACCEPTED, CLOSED, OPEN
-from bot.services import audit, priority
+from bot.services import audit, case_times, level_words, offers, priority, read_reasons, rights
+from bot.services.case_rights import DISTRICT, SUMMARY, SUMMARY_OF, TEXT, scope_of
+from bot.services.offers import Running
 from bot.services.staff import StaffView
 
-TEXT, SUMMARY = "text", "summary"
 CLOSED_SHOWN = timedelta(hours=24)
 CLOSED_LIMIT = 20
 WORDS_SHOWN = 4
 EXCERPT = 60
 READ_WINDOW = timedelta(minutes=10)
 REPEAT_WINDOW = timedelta(seconds=20)
-# Within which a person has to accept (DOMAIN §2.2).
-ACCEPT_WITHIN: Mapping[str, timedelta] = {
-    "3!": timedelta(minutes=1),
-    "3": timedelta(minutes=5),
-    "2": timedelta(minutes=30),
-}
+REPEAT = "repeat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +36,19 @@ class QueueRow:
     """One case as the queue shows it.
 
     Args:
+        level: what it is ordered by: the machine's level, or a person's that is higher.
+        level_text: the same in the words of its place, with the direction.
         words: what fired, in the parent's words; empty in a summary.
-        excerpt: the beginning of the newest message that fired.
+        excerpt: the beginning of the newest message that fired; `with_excerpts` fills it in.
         since: the moment from which the wait counts.
         reasons: codes of what puts it before others of its level; a summary leaves out those that
             tell what the parent wrote.
+        clock: the time limit that presses most; None: none runs.
+        offer: who is being asked about it just now.
+        second: the second person, empty for none.
+        judged: a person's level in the place's words, empty for none.
+        people: who has it and the second person; 0 for none.
+        mine: the viewer is one of them; `queue` leaves it open, `seen_by` says it.
     """
 
     case_id: int
@@ -71,6 +74,18 @@ class QueueRow:
     close_reason: str
     priority: int = 0
     reasons: tuple[str, ...] = ()
+    place_id: int | None = None
+    level_text: str = ""
+    judged: str = ""
+    second: str = ""
+    clock: Clock | None = None
+    offer: Running | None = None
+    people: tuple[int, int] = (0, 0)
+
+    def seen_by(self, staff_id: int) -> "QueueRow":
+        """Return the row as this person sees it: whether it is theirs."""
+        mine = staff_id in self.people
+        return self if mine == self.mine else replace(self, mine=mine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ class Queue:
     """The queue of one viewer: rows by state; level, then priority, then the longest wait.
 
     Args:
-        counts: for the district, how many cases there are besides, by level and state.
+        counts: for the district, how many real cases there are besides, by level and state.
     """
 
     open: tuple[QueueRow, ...]
@@ -86,83 +101,52 @@ class Queue:
     closed: tuple[QueueRow, ...]
     counts: Mapping[tuple[str, str], int]
 
-    @property
-    def case_ids(self) -> tuple[int, ...]:
-        """Return the cases whose words are shown."""
-        rows = (*self.open, *self.accepted, *self.closed)
-        return tuple(row.case_id for row in rows if row.scope == TEXT)
 
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What the rows show beside what stands in the cases themselves, read for all at once."""
 
-def scope_of(viewer: StaffView, case: Case, place_kind: str | None) -> str | None:
-    """Return how much of a case a person may see: `text`, `summary` or None.
-
-    Args:
-        place_kind: kind of the case's place; None for a case without a place.
-    """
-    if case.place_id is not None and case.place_id in viewer.at("counselor"):
-        return TEXT
-    high = rank(case.level) >= rank("3")
-    if "district" in viewer.roles:
-        if case.place_id is None:
-            return TEXT
-        if case.place_id in viewer.at("district") and (high or place_kind == "district"):
-            return TEXT
-    if high and case.place_id is not None and case.place_id in viewer.at("lead"):
-        return SUMMARY
-    return None
-
-
-async def visible_case(
-    session: AsyncSession, viewer: StaffView, case_id: int, *, words: bool = True
-) -> Case:
-    """Return a case that a person may see.
-
-    Args:
-        words: the parent's words are needed, a summary is not enough.
-
-    Raises:
-        NotFound: there is none, or the person may not know that there is.
-    """
-    case = await session.get(Case, case_id)
-    if case is not None:
-        place = None if case.place_id is None else await session.get(Place, case.place_id)
-        scope = scope_of(viewer, case, place.kind if place else None)
-        if scope == TEXT or (scope == SUMMARY and not words):
-            return case
-    raise NotFound(f"case {case_id}")
+    places: Mapping[int | None, tuple[str, str]]
+    words: Mapping[int, tuple[str, ...]]
+    names: Mapping[int, str]
+    levels: Mapping[int | None, Mapping[str, str]]
+    clocks: Mapping[int, Sequence[Clock]]
+    offers: Mapping[int, Running]
 
 
 async def queue(session: AsyncSession, viewer: StaffView, *, now: datetime) -> Queue:
-    """Return the cases a person may see, the most urgent first."""
+    """Return the cases a person may see, the most urgent first; without excerpts."""
     cases = await _candidates(session, viewer, now)
     places = await place_names(session, {case.place_id for case in cases})
     scopes = {c.id: scope_of(viewer, c, places.get(c.place_id, ("", ""))[0]) for c in cases}
-    words = await _words(session, [case for case in cases if scopes[case.id] == TEXT])
-    names = await staff_names(session, {case.accepted_by for case in cases})
+    seen = [case for case in cases if scopes[case.id] is not None]
+    texts = [case for case in seen if scopes[case.id] == TEXT]
+    beside = await _beside(session, seen, texts, places, now)
     rows: dict[str, list[QueueRow]] = {OPEN: [], ACCEPTED: [], CLOSED: []}
-    for case in cases:
-        scope = scopes[case.id]
-        if scope is not None:
-            place = places.get(case.place_id, ("", ""))[1]
-            fired, excerpt = words.get(case.id, ((), ""))
-            rows[case.state].append(_row(case, scope, place, fired, excerpt, names, viewer.id, now))
+    for case in seen:
+        rows[case.state].append(_row(case, scopes[case.id] == TEXT, beside))
     urgent = [sorted(rows[state], key=urgency) for state in (OPEN, ACCEPTED)]
     closed = sorted(rows[CLOSED], key=lambda row: row.closed_at or now, reverse=True)
-    counted = viewer.at("district")
+    counted = viewer.at(DISTRICT)
     unseen = Counter(
-        (c.level, c.state) for c in cases if scopes[c.id] is None and c.place_id in counted
+        (c.level, c.state)
+        for c in cases
+        if scopes[c.id] is None and c.place_id in counted and not c.drill
     )
     return Queue(tuple(urgent[0]), tuple(urgent[1]), tuple(closed[:CLOSED_LIMIT]), unseen)
 
 
-def urgency(row: QueueRow) -> tuple[int, int, datetime]:
-    """Return what the queue is sorted by: level, then priority, then waiting time."""
-    return -rank(row.level), -row.priority, row.since
+def urgency(row: QueueRow) -> tuple[bool, int, int, datetime, int]:
+    """Return what the queue is sorted by: level, then priority, then waiting time.
+
+    Every real case stands before a drill of whatever level.
+    """
+    return row.drill, -rank(row.level), -row.priority, row.since, row.case_id
 
 
 async def _candidates(session: AsyncSession, viewer: StaffView, now: datetime) -> list[Case]:
-    own: list[ColumnElement[bool]] = [Case.place_id.in_(viewer.at("counselor", "lead", "district"))]
-    if "district" in viewer.roles:
+    own: list[ColumnElement[bool]] = [Case.place_id.in_(rights.places_for(viewer, SUMMARY_OF))]
+    if DISTRICT in viewer.roles:
         own.append(Case.place_id.is_(None))
     rows = await session.scalars(
         select(Case).where(
@@ -172,82 +156,117 @@ async def _candidates(session: AsyncSession, viewer: StaffView, now: datetime) -
     return list(rows)
 
 
-def _row(
-    case: Case,
-    scope: str,
-    place: str,
-    fired: tuple[str, ...],
-    excerpt: str,
-    names: Mapping[int, str],
-    viewer_id: int,
+async def _beside(
+    session: AsyncSession,
+    cases: Sequence[Case],
+    texts: Sequence[Case],
+    places: Mapping[int | None, tuple[str, str]],
     now: datetime,
-) -> QueueRow:
-    limit = ACCEPT_WITHIN.get(case.level)
+) -> _Beside:
+    running = [case for case in cases if case.state != CLOSED]
+    people = {person for case in cases for person in (case.accepted_by, case.second_id)}
+    return _Beside(
+        places,
+        await _words(session, texts),
+        await staff_names(session, people),
+        await level_words.shown_many(session, {case.place_id for case in cases}),
+        await case_times.of_cases(session, running, now=now),
+        await offers.running(session, [c.id for c in cases if c.state == OPEN], now=now),
+    )
+
+
+def _row(case: Case, text: bool, beside: _Beside) -> QueueRow:
+    level = priority.standing(case)
+    words = beside.levels[case.place_id]
+    pressing = most_pressing(beside.clocks.get(case.id, ()))
+    reasons = case.priority_reasons if text else priority.wordless(case.priority_reasons)
     return QueueRow(
         case_id=case.id,
-        scope=scope,
-        level=case.level,
+        scope=TEXT if text else SUMMARY,
+        level=level,
         family=case.family,
         speaker=case.speaker,
         subject=case.subject,
         origin=case.origin,
         state=case.state,
-        place=place,
-        words=fired,
-        excerpt=excerpt,
+        place=beside.places.get(case.place_id, ("", ""))[1],
+        words=beside.words.get(case.id, ()),
+        excerpt="",
         since=case.raised_at,
-        overdue=case.state == OPEN and limit is not None and now - case.raised_at > limit,
+        overdue=pressing is not None and pressing.state == OVERDUE,
         phone_now=case.phone_now,
         uncovered=case.uncovered,
         drill=case.drill,
         step=case.step,
-        accepted_by=names.get(case.accepted_by or 0, ""),
-        mine=case.accepted_by == viewer_id,
+        accepted_by=beside.names.get(case.accepted_by or 0, ""),
+        mine=False,
         closed_at=case.closed_at,
         close_reason=case.close_reason or "",
         priority=case.priority,
-        reasons=tuple(
-            case.priority_reasons if scope == TEXT else priority.wordless(case.priority_reasons)
-        ),
+        reasons=tuple(reasons),
+        place_id=case.place_id,
+        level_text=words[level],
+        judged=words[case.judged_level] if case.judged_level else "",
+        second=beside.names.get(case.second_id or 0, ""),
+        clock=pressing,
+        offer=beside.offers.get(case.id),
+        people=(case.accepted_by or 0, case.second_id or 0),
     )
 
 
-async def _words(
-    session: AsyncSession, cases: Sequence[Case]
-) -> dict[int, tuple[tuple[str, ...], str]]:
-    """Return for each case the words that fired, newest first, and an excerpt of its message."""
-    contacts = {case.contact_id for case in cases}
-    earliest = min((case.opened_at for case in cases), default=None)
-    if earliest is None:
-        return {}
-    found = await session.execute(
-        select(Assessment, Message)
-        .join(Message, Message.id == Assessment.message_id)
+async def _words(session: AsyncSession, cases: Sequence[Case]) -> dict[int, tuple[str, ...]]:
+    """Return for each case the words that fired, newest first."""
+    found: dict[int, dict[str, None]] = {case.id: {} for case in cases}
+    for case, judged in await _fired(session, cases):
+        found[case.id] |= dict.fromkeys(str(span.get("text", "")) for span in judged.spans)
+    return {
+        case_id: tuple(word for word in words if word)[:WORDS_SHOWN]
+        for case_id, words in found.items()
+    }
+
+
+async def _fired(session: AsyncSession, cases: Sequence[Case]) -> list[tuple[Case, Assessment]]:
+    """Return what opened or raised these cases, the newest assessment first."""
+    if not cases:
+        return []
+    rows = await session.scalars(
+        select(Assessment)
         .where(
-            Assessment.contact_id.in_(contacts),
+            Assessment.contact_id.in_({case.contact_id for case in cases}),
             or_(
-                Assessment.created_at >= earliest,
+                Assessment.created_at >= min(case.opened_at for case in cases),
                 Assessment.message_id.in_([c.message_id for c in cases if c.message_id]),
             ),
         )
         .order_by(Assessment.id.desc())
     )
-    pairs = [(row.Assessment, row.Message) for row in found]
-    return {case.id: _words_of(case, pairs) for case in cases}
+    of: dict[int, list[Case]] = {}
+    for case in cases:
+        of.setdefault(case.contact_id, []).append(case)
+    return [
+        (case, judged) for judged in rows for case in of[judged.contact_id] if belongs(case, judged)
+    ]
 
 
-def _words_of(
-    case: Case, pairs: Iterable[tuple[Assessment, Message]]
-) -> tuple[tuple[str, ...], str]:
-    fired: dict[str, None] = {}
-    excerpt = ""
-    for judged, message in pairs:
-        if judged.contact_id != case.contact_id or not belongs(case, judged):
-            continue
-        fired |= dict.fromkeys(str(span.get("text", "")) for span in judged.spans)
-        excerpt = excerpt or shortened(message.text)
-    fired.pop("", None)
-    return tuple(fired)[:WORDS_SHOWN], excerpt
+async def with_excerpts(session: AsyncSession, rows: Sequence[QueueRow]) -> list[QueueRow]:
+    """Return rows with the beginning of the newest message that fired, where words are shown."""
+    ids = [row.case_id for row in rows if row.scope == TEXT]
+    if not ids:
+        return list(rows)
+    cases = await session.scalars(select(Case).where(Case.id.in_(ids)))
+    newest: dict[int, int] = {}
+    for case, judged in await _fired(session, cases.all()):
+        newest.setdefault(case.id, judged.message_id)
+    found = await session.execute(
+        select(Message.id, Message.text).where(Message.id.in_(newest.values()))
+    )
+    texts = {row.id: shortened(row.text) for row in found}
+    return [
+        replace(row, excerpt=texts.get(newest.get(row.case_id, 0), ""))
+        if row.scope == TEXT
+        else row
+        for row in rows
+    ]
 
 
 def shortened(text: str) -> str:
@@ -294,7 +313,7 @@ async def staff_names(session: AsyncSession, ids: Iterable[int | None]) -> dict[
 
 
 async def unlogged_reads(
-    session: AsyncSession, *, staff_id: int, action: str, case_ids: Sequence[int], now: datetime
+    session: AsyncSession, by: StaffView, case_ids: Sequence[int], *, action: str, now: datetime
 ) -> list[int]:
     """Return the cases whose showing is not in the audit trail yet.
 
@@ -305,7 +324,7 @@ async def unlogged_reads(
         return []
     rows = await session.scalars(
         select(AuditEntry.object_id).where(
-            AuditEntry.staff_id == staff_id,
+            AuditEntry.staff_id == by.id,
             AuditEntry.at > now - READ_WINDOW,
             AuditEntry.action == action,
             AuditEntry.object_kind == "case",
@@ -317,22 +336,17 @@ async def unlogged_reads(
 
 
 async def log_reads(
-    session: AsyncSession, *, staff_id: int, action: str, case_ids: Sequence[int], now: datetime
+    session: AsyncSession, by: StaffView, case_ids: Sequence[int], *, action: str, now: datetime
 ) -> None:
     """Write into the audit trail that a person was shown these cases."""
-    for case_id in case_ids:
-        await audit.record(
-            session,
-            staff_id=staff_id,
-            action=action,
-            object_kind="case",
-            object_id=case_id,
-            now=now,
-        )
+    said = {case_id: await read_reasons.said(session, by, case_id, now=now) for case_id in case_ids}
+    await audit.record_each(
+        session, staff_id=by.id, action=action, object_kind="case", objects=said, now=now
+    )
 
 
 async def refuse_repeat(
-    session: AsyncSession, *, contact_id: int, staff_id: int, text: str, now: datetime
+    session: AsyncSession, by: StaffView, contact_id: int, *, text: str, now: datetime
 ) -> None:
     """Refuse words that the same person has just sent to the same contact (a double click).
 
@@ -343,9 +357,9 @@ async def refuse_repeat(
     rows = await session.scalars(
         select(Delivery).where(
             Delivery.contact_id == contact_id,
-            Delivery.staff_id == staff_id,
+            Delivery.staff_id == by.id,
             Delivery.created_at > now - REPEAT_WINDOW,
         )
     )
     if any(row.body == text.strip() for row in rows):
-        raise Conflict("repeat")
+        raise Conflict(REPEAT)

@@ -1,23 +1,50 @@
 """What a case's page shows: why it fired, the conversation, the deliveries, the timeline.
 
-Called by the desk's pages, after `bot.services.desk` has said that the person may read the words.
+Called by the desk's pages, and by `bot.web.permits` for somebody who has leave to read one case.
+Who works on a case sees the conversation as far as it is kept. Who has a permit sees what it is
+for: from a day before the case was opened (what the screen read with it) until it was closed, no
+other case, and nothing that is not for their desk (a teacher's misconduct, an adult's own risk).
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.db.models import Assessment, Case, CaseEvent, Contact, Delivery, Message, RuleCase
-from bot.db.models.delivery import ALERT, API, QUEUED, SENDING
-from bot.services import contacts, desk
+from bot.core.errors import NotAllowed
+from bot.db.models import (
+    Assessment,
+    Case,
+    CaseEvent,
+    Contact,
+    Delivery,
+    Message,
+    ReadPermit,
+    RuleCase,
+)
+from bot.db.models.delivery import API, QUEUED, SENDING
+from bot.services import (
+    case_rights,
+    contacts,
+    desk,
+    permits,
+    read_states,
+    routing,
+    set_aside,
+    sharing,
+)
+from bot.services.read_states import Asked
+from bot.services.staff import StaffView
 
 HISTORY = 200
+# What was said so long before a case was opened belongs to it: the screen read it too.
+LEAD = timedelta(hours=24)
+_EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 # A link to a parent's own page opens for whoever comes first: that may not be the desk.
 _ADDRESS = re.compile(r"/p/[A-Za-z0-9_-]{40,}")
 
@@ -56,6 +83,8 @@ class Line:
         side: `parent`, `bot` or `person`.
         parts: the text in pieces, each with whether it fired.
         state: of the delivery; empty for the parent's own line.
+        delivery_id: of words about which the reader may ask whether they have been read, else 0.
+        asked: the newest such question.
         fresh: level that the screen gave this message itself; empty where there is nothing to mark.
     """
 
@@ -72,16 +101,9 @@ class Line:
     message_id: int = 0
     fresh: str = ""
     mark: Mark | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert to a duty group and what became of it."""
-
-    at: datetime
-    target: str
-    state: str
-    reason: str
+    delivery_id: int = 0
+    read_at: datetime | None = None
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +112,8 @@ class Step:
 
     Args:
         groups: how many duty groups an alert went to; None for other lines.
+        what: code of what the line is about, worded by the area that wrote it.
+        to: whom it names beside its author.
     """
 
     at: datetime
@@ -99,6 +123,8 @@ class Step:
     target: str
     reason: str
     groups: int | None
+    what: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,8 @@ class Dossier:
     """Everything of one case for one reader.
 
     Args:
+        emergency_contact: also one that an erasure had to lay aside.
+        words_since: without consent 3 the district reads from here on only; None: all of it.
         budget: messages the platform still takes now, those under way counted; None where it does
             not count. `window_until` ends it.
     """
@@ -115,19 +143,49 @@ class Dossier:
     place: str
     accepted_by: str
     holder: str
+    emergency_contact: str
+    words_since: datetime | None
     budget: int | None
     reasons: tuple[Reason, ...]
     lines: tuple[Line, ...]
-    alerts: tuple[Alert, ...]
     steps: tuple[Step, ...]
 
 
-async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossier:
-    """Collect the page of one case."""
+async def dossier(
+    session: AsyncSession,
+    by: StaffView,
+    case: Case,
+    *,
+    now: datetime,
+    permit: ReadPermit | None = None,
+) -> Dossier:
+    """Collect the page of one case.
+
+    Args:
+        permit: by which somebody reads who does not work on the case.
+
+    Raises:
+        NotFound: without a permit, the case is out of the person's reach.
+        NotAllowed: the permit is not theirs, not for this case, or not open.
+    """
+    if permit is None:
+        await case_rights.visible(session, by, case.id)
+    elif not permits.covers(by, permit, permits.CASE, case.id, now):
+        raise NotAllowed("no permit is open")
     contact = await session.get_one(Contact, case.contact_id)
-    messages = await _messages(session, contact.id)
-    said = await _deliveries(session, contact.id)
+    span = _EVER if permit is None else await _span(session, case)
+    since = await sharing.words_since(session, case, contact)
+    if since is not None:
+        span = (max(span[0], since), span[1])
+    aside = await set_aside.look(session, contact.id)
+    messages = await _messages(session, contact.id, span)
+    said = await _deliveries(session, contact.id, span)
     judged = await _assessments(session, contact.id)
+    if permit is not None:
+        hidden = {row.message_id for row in judged.values() if not _for_reader(by, case, row)}
+        messages = [row for row in messages if row.id not in hidden]
+        said = [row for row in said if row.message_id not in hidden]
+        judged = {row.id: judged[row.id] for row in messages if row.id in judged}
     events = await _events(session, case.id)
     marked = await _marked(session, [row.id for row in messages])
     names = await desk.staff_names(
@@ -138,12 +196,17 @@ async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossie
             contact.holder_id,
             *(row.staff_id for row in said),
             *(event.staff_id for event in events),
+            *(to for event in events if isinstance(to := event.data.get("to"), int)),
         },
     )
-    place_id = contact.place_id or case.place_id
+    place_id = contact.place_id or (aside.place_id if aside else None) or case.place_id
     places = await desk.place_names(session, {place_id})
     lines = [_heard(row, judged.get(row.id), _mark(marked.get(row.id), names)) for row in messages]
-    lines += [_spoken(row, names) for row in said]
+    asked = read_states.newest(events)
+    lines += [
+        _spoken(row, names, asked.get(row.id), read_states.askable(row, contact, by, now))
+        for row in said
+    ]
     under_way = sum(row.route == API and row.state in (QUEUED, SENDING) for row in said)
     budget = contacts.budget_left(contact, now)
     return Dossier(
@@ -152,23 +215,54 @@ async def dossier(session: AsyncSession, case: Case, *, now: datetime) -> Dossie
         place=places.get(place_id, ("", ""))[1],
         accepted_by=names.get(case.accepted_by or 0, ""),
         holder=names.get(contact.holder_id or 0, ""),
+        emergency_contact=contact.emergency_contact
+        or (aside.claim.get("emergency_contact", "") if aside else ""),
+        words_since=since,
         budget=None if budget is None else max(0, budget - under_way),
         reasons=tuple(_reason(row) for row in judged.values() if desk.belongs(case, row)),
         lines=tuple(sorted(lines, key=lambda line: line.at)),
-        alerts=tuple(await _alerts(session, case.id)),
         steps=tuple(_step(event, names) for event in events),
     )
 
 
-async def _messages(session: AsyncSession, contact_id: int) -> list[Message]:
-    query = select(Message).where(Message.contact_id == contact_id)
+async def _span(session: AsyncSession, case: Case) -> tuple[datetime, datetime]:
+    """Return from when until when the words of a contact belong to a case."""
+    before = await session.scalar(
+        select(func.max(Case.closed_at)).where(
+            Case.contact_id == case.contact_id, Case.id < case.id, Case.closed_at.is_not(None)
+        )
+    )
+    since = case.opened_at - LEAD
+    return max(since, before or since), case.closed_at or _EVER[1]
+
+
+def _for_reader(by: StaffView, case: Case, judged: Assessment) -> bool:
+    """Say whether a message may be shown to somebody with a permit for a case."""
+    if case.place_id in by.at(case_rights.DISTRICT):
+        return True
+    desk_kind = routing.desk_kind(judged.categories, subject=judged.subject, who=judged.who)
+    return desk_kind != case_rights.DISTRICT
+
+
+async def _messages(
+    session: AsyncSession, contact_id: int, span: tuple[datetime, datetime]
+) -> list[Message]:
+    query = select(Message).where(
+        Message.contact_id == contact_id, Message.received_at.between(*span)
+    )
     rows = await session.scalars(query.order_by(Message.id.desc()).limit(HISTORY))
     return list(reversed(rows.all()))
 
 
-async def _deliveries(session: AsyncSession, contact_id: int) -> list[Delivery]:
+async def _deliveries(
+    session: AsyncSession, contact_id: int, span: tuple[datetime, datetime]
+) -> list[Delivery]:
     # A class's notices are no part of the conversation; their words stand elsewhere.
-    query = select(Delivery).where(Delivery.contact_id == contact_id, Delivery.notice_id.is_(None))
+    query = select(Delivery).where(
+        Delivery.contact_id == contact_id,
+        Delivery.notice_id.is_(None),
+        Delivery.created_at.between(*span),
+    )
     rows = await session.scalars(query.order_by(Delivery.id.desc()).limit(HISTORY))
     return list(reversed(rows.all()))
 
@@ -187,12 +281,6 @@ async def _marked(session: AsyncSession, message_ids: Sequence[int]) -> dict[int
 async def _events(session: AsyncSession, case_id: int) -> Sequence[CaseEvent]:
     query = select(CaseEvent).where(CaseEvent.case_id == case_id)
     return (await session.scalars(query.order_by(CaseEvent.id))).all()
-
-
-async def _alerts(session: AsyncSession, case_id: int) -> list[Alert]:
-    query = select(Delivery).where(Delivery.case_id == case_id, Delivery.route == ALERT)
-    rows = await session.scalars(query.order_by(Delivery.id))
-    return [Alert(row.created_at, row.target, row.state, row.reason) for row in rows]
 
 
 def _reason(row: Assessment) -> Reason:
@@ -215,12 +303,14 @@ def _unique(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _step(event: CaseEvent, names: Mapping[int, str]) -> Step:
     texts = {name: str(event.data.get(name, "")) for name in ("level", "target", "reason")}
-    groups = event.data.get("n")
+    groups, to = event.data.get("n"), event.data.get("to")
     return Step(
         at=event.at,
         kind=event.kind,
         author=names.get(event.staff_id or 0, ""),
         groups=groups if isinstance(groups, int) else None,
+        what=str(event.data.get("what", "")),
+        to=names.get(to, "") if isinstance(to, int) else "",
         **texts,
     )
 
@@ -247,7 +337,7 @@ def _heard(message: Message, judged: Assessment | None, mark: Mark | None) -> Li
     )
 
 
-def _spoken(row: Delivery, names: Mapping[int, str]) -> Line:
+def _spoken(row: Delivery, names: Mapping[int, str], asked: Asked | None, askable: bool) -> Line:
     return Line(
         at=row.created_at,
         side="bot" if row.staff_id is None else "person",
@@ -257,6 +347,9 @@ def _spoken(row: Delivery, names: Mapping[int, str]) -> Line:
         route=row.route,
         state=row.state,
         reason=row.reason,
+        delivery_id=row.id if askable else 0,
+        read_at=row.read_at,
+        asked=asked,
     )
 
 

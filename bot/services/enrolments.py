@@ -7,7 +7,7 @@ changes a course's list holds the lock of the course's row meanwhile.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, func, or_, select, update
@@ -91,7 +91,7 @@ async def sign_up(
         row = Enrolment(course_id=course_id, contact_id=contact_id, created_at=now)
         session.add(row)
     row.state, row.changed_at = ENROLLED if taken else WAITING, now
-    row.waits_from = None if taken else now
+    row.waits_from = None if taken else await _end_of_list(session, course_id, now)
     await session.flush()
     return SignedUp(course, row.state, await _before(session, row))
 
@@ -229,6 +229,20 @@ async def _same_person(session: AsyncSession, contact_id: int) -> list[int]:
         return [contact_id]
     rows = await session.scalars(select(Contact.id).where(Contact.guardian_id == guardian))
     return list(rows)
+
+
+async def _end_of_list(session: AsyncSession, course_id: int, now: datetime) -> datetime:
+    """Return the moment that puts somebody behind all who wait.
+
+    Of many who come at once the handling of one may begin earlier and get the course's lock later;
+    those before it have been told their number by then.
+    """
+    last = await session.scalar(
+        select(func.max(Enrolment.waits_from)).where(
+            Enrolment.course_id == course_id, Enrolment.state == WAITING
+        )
+    )
+    return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
 async def _before(session: AsyncSession, row: Enrolment) -> int:

@@ -4,7 +4,9 @@ Called by the wiring and by `screening`. The classifier only ever raises a level
 oblique dangers are found, so the operator is alarmed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import structlog
 
@@ -14,6 +16,18 @@ from knowledge.risk.classifier import NOTHING, Classifier, Proposal
 from knowledge.risk.model.run import load_classifier
 
 log = structlog.get_logger(__name__)
+
+_left_out: ContextVar[bool] = ContextVar("classifier_left_out", default=False)
+
+
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Let no classifier be asked inside, so that the rules judge alone."""
+    token = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
 
 
 class GuardedClassifier:
@@ -35,7 +49,9 @@ class GuardedClassifier:
     def propose(
         self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
     ) -> Proposal:
-        """Propose what the classifier proposes, or nothing when it breaks."""
+        """Propose what the classifier proposes; nothing when it breaks, or is left out."""
+        if _left_out.get():
+            return NOTHING
         try:
             return self._classifier.propose(turns, places, hinted=hinted)
         except Exception as error:

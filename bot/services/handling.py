@@ -53,6 +53,7 @@ class Sender:
     """The contact who wrote.
 
     Args:
+        stopped: nothing is sent unasked; the two below stop one kind each.
         held: a counselor holds the conversation.
         attended: the holder took it, or wrote, a short time ago; the bot keeps out of it.
         reachable: the platform takes 1:1 messages to this person now.
@@ -62,6 +63,8 @@ class Sender:
     region: str
     greeted: bool
     stopped: bool
+    courses_stopped: bool
+    notices_stopped: bool
     held: bool
     attended: bool
     reachable: bool
@@ -201,6 +204,8 @@ def _sender(contact: Contact, region: str | None, attended: bool, now: datetime)
         region=region or "",
         greeted=contact.greeted_at is not None,
         stopped=contact.stopped_at is not None,
+        courses_stopped=contact.courses_stopped_at is not None,
+        notices_stopped=contact.notices_stopped_at is not None,
         held=contact.holder_id is not None,
         attended=attended,
         reachable=contacts.can_write(contact, now),

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.db.models import Case, Contact, Message, Place, Shift
-from bot.services import cases, places, roster, routing
+from bot.db.models import Case, Contact, Message, Place
+from bot.services import cases, roster, routing
 from bot.services.alerts import AlertPolicy, raise_handoff
 from bot.services.cases import Cause
 
@@ -34,17 +33,7 @@ async def cover(
     place = await _desk(session, contact_id)
     if policy.targets and await roster.covered(session, place, now):
         return Cover(True, None)
-    starts = await session.scalar(
-        select(Shift.starts_at)
-        .where(
-            Shift.place_id.in_(places.path_ids(place) if place else []),
-            Shift.wakes.is_(True),
-            Shift.starts_at > now,
-            Shift.starts_at < now + LOOK_AHEAD,
-        )
-        .order_by(Shift.starts_at)
-        .limit(1)
-    )
+    starts = await roster.next_start(session, place, now, within=LOOK_AHEAD)
     return Cover(False, starts)
 
 

@@ -2,7 +2,8 @@
 
 A hold protects from the moment it is set, for a police matter does not wait; a second person of the
 district agrees to it, and its end is asked for by one and granted by another. Called by
-`/admin/retention`; `protected_contacts` and `held_children` by retention and by whatever erases.
+`/admin/retention`; `protected_contacts`, `held_children` and `held_imports` by retention and by
+whatever erases.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,19 @@ from typing import Any
 
 from sqlalchemy import Select, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.core.errors import Conflict, InputInvalid, NotFound
-from bot.db.models import Case, Child, Contact, Guardianship, LegalHold
+from bot.db.models import (
+    Case,
+    Child,
+    ChildPlace,
+    Contact,
+    Guardianship,
+    ImportBatch,
+    LegalHold,
+    Place,
+)
 from bot.db.models.case import CLOSED
 from bot.services import audit, places, rights
 from bot.services.staff import StaffView
@@ -51,13 +62,37 @@ def held_children() -> Select[int]:
         .join(Contact, Contact.guardian_id == Guardianship.guardian_id)
         .where(Contact.id.in_(_held_contacts()))
     )
-    both = union(_standing(CHILD), by_guardian).subquery()
-    return select(both.c[0])
+    by_case = select(Case.child_id).where(Case.id.in_(_standing(CASE)), Case.child_id.is_not(None))
+    every = union(_standing(CHILD), by_guardian, by_case).subquery()
+    return select(every.c[0])
+
+
+def children_in_care() -> Select[int]:
+    """Return the ids of children of whom a case is open that names them."""
+    query = select(Case.child_id).where(Case.state != CLOSED, Case.child_id.is_not(None))
+    named = query.distinct().subquery()
+    return select(named.c[0])
 
 
 def held_guardians() -> Select[int]:
     """Return the ids of guardians of whom nothing may be deleted."""
     return select(Guardianship.guardian_id).where(Guardianship.child_id.in_(held_children()))
+
+
+def held_imports() -> Select[int]:
+    """Return the ids of imports into places where a child of whom nothing may be deleted was.
+
+    Whom a row means stands in its encrypted part only, so that all rows of such an import stay.
+    """
+    here, stay = aliased(Place), aliased(ChildPlace)
+    return (
+        select(ImportBatch.id)
+        .join(Place, Place.id == ImportBatch.place_id)
+        .join(here, here.path.startswith(Place.path))
+        .join(stay, stay.place_id == here.id)
+        .where(stay.child_id.in_(held_children()))
+        .distinct()
+    )
 
 
 def _held_contacts() -> Select[int]:
@@ -67,7 +102,9 @@ def _held_contacts() -> Select[int]:
         .join(Guardianship, Guardianship.guardian_id == Contact.guardian_id)
         .where(Guardianship.child_id.in_(_standing(CHILD)))
     )
-    every = union(_standing(CONTACT), of_cases, of_children).subquery()
+    # A call about a child comes from a contact that is nobody's guardian.
+    about_children = select(Case.contact_id).where(Case.child_id.in_(_standing(CHILD)))
+    every = union(_standing(CONTACT), of_cases, of_children, about_children).subquery()
     return select(every.c[0])
 
 

@@ -1,15 +1,16 @@
 """The ladder: a case climbs from step to step until a person accepts it (DESIGN §4).
 
 3! climbs at 3, 6 and 10 minutes, 3 at 5, 10 and 15, day and night; 2 after 30 minutes of duty
-time. After the last step the district's group is called again every `AGAIN` until somebody
-accepts. The steps are jobs, so they survive a restart; accepting cancels them in the same
-transaction and each step looks at the case again before it acts.
+time: `bot.core.case_clocks` holds the minutes. After the last step the district's 24-hour contact
+is called again and again until somebody accepts. The steps are jobs, so they survive a restart;
+accepting cancels them in the same transaction and each step looks at the case again before it acts.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.case_clocks import CALLS, Span, next_call
 from bot.core.levels import rank
 from bot.db.models import Case, CaseEvent
 from bot.db.models.case import OPEN
@@ -18,9 +19,6 @@ from bot.services import places, roster
 from bot.services.alerts import AlertPolicy, raise_alerts
 from bot.services.live import publish
 
-MINUTES: dict[str, tuple[int, ...]] = {"3!": (0, 3, 6, 10), "3": (0, 5, 10, 15)}
-DUTY_STEP = timedelta(minutes=30)
-AGAIN: dict[str, timedelta] = {"3!": timedelta(minutes=5), "3": timedelta(minutes=15)}
 LOOK_AHEAD = timedelta(days=4)
 
 
@@ -80,19 +78,12 @@ async def _act(
 
 
 async def _due(session: AsyncSession, case: Case, step: int, now: datetime) -> datetime:
-    minutes = MINUTES.get(case.level)
-    if minutes is None:
-        return await _after_duty(session, case, now)
-    if step < len(minutes):
-        return max(now, case.raised_at + timedelta(minutes=minutes[step]))
-    return now + AGAIN[case.level]
-
-
-async def _after_duty(session: AsyncSession, case: Case, now: datetime) -> datetime:
-    place = await places.get(session, case.place_id)
-    rows = await roster.shifts(session, place, start=now, end=now + LOOK_AHEAD)
-    spans = [roster.Span(shift.starts_at, shift.ends_at) for shift in rows]
-    return roster.after_duty_time(spans, now, DUTY_STEP)
+    spans: list[Span] = []
+    if case.level not in CALLS:
+        place = await places.get(session, case.place_id)
+        rows = await roster.shifts(session, place, start=now, end=now + LOOK_AHEAD)
+        spans = [Span(shift.starts_at, shift.ends_at) for shift in rows]
+    return next_call(case.level, step, raised_at=case.raised_at, now=now, duty=spans)
 
 
 def climbs(level: str) -> bool:

@@ -30,7 +30,7 @@ from bot.db.models.case import CLOSED
 from bot.db.models.course import CANCELLED
 from bot.db.models.notice import DRAFT
 from bot.db.models.person import ASKED
-from bot.services import audit, rights, staff, staffing
+from bot.services import audit, rights, shift_patterns, shifts, staff, staffing, waking
 from bot.services.live import publish
 from bot.services.staff import StaffView
 from bot.services.staffing import StaffConflict, state_of
@@ -129,6 +129,7 @@ async def leave(
     if classes and to is not None:
         await _give_classes(session, by, to, roles, now)
         to = await _view(session, to.id, now)
+    await shift_patterns.retire(session, staff_id, now)
     left = await _hand_over(session, by, open_, to, now)
     if left.urgent:
         raise StaffConflict("successor")
@@ -191,12 +192,13 @@ async def _hand_over(
     left: dict[str, list[Any]] = {}
     for name, action, column in _TAKEN:
         for row in getattr(open_, name):
-            if _may_take(to, action, row):
+            if _may_take(to, action, row) and not await _busy(session, to, row):
                 setattr(row, column, to.id)
                 await _tell(session, row, to.id, now)
             else:
                 left.setdefault(name, []).append(row)
     await session.flush()
+    await waking.refresh(session, now, staff_id=to.id)
     rest = Open(
         **{name: tuple(left.get(name, ())) for name, _, _ in _TAKEN},
         bindings=[row for row in open_.bindings if not _may_take(to, "binding.decide", row)],
@@ -225,6 +227,13 @@ def _may_take(to: StaffView, action: str, row: Any) -> bool:
     return rights.may(to, action, row.place_id)
 
 
+async def _busy(session: AsyncSession, to: StaffView, row: object) -> bool:
+    """Say whether a shift can't go to somebody who is on duty then already."""
+    if not isinstance(row, Shift):
+        return False
+    return bool(await shifts.overlapping(session, to.id, row.starts_at, row.ends_at))
+
+
 async def _tell(session: AsyncSession, row: object, to_id: int, now: datetime) -> None:
     """Put a case's new owner on its timeline and on the open desks."""
     if not isinstance(row, Case):
@@ -233,14 +242,10 @@ async def _tell(session: AsyncSession, row: object, to_id: int, now: datetime) -
     await publish(session, "case", place_id=row.place_id, case_id=row.id, now=now)
 
 
-async def _end_shifts(session: AsyncSession, shifts: Sequence[Shift], now: datetime) -> None:
+async def _end_shifts(session: AsyncSession, rows: Sequence[Shift], now: datetime) -> None:
     """Take somebody off the roster: a gap that shows is better than a duty nobody does."""
-    for shift in shifts:
-        if shift.starts_at < now:
-            shift.ends_at = now
-        else:
-            await session.delete(shift)
-    await session.flush()
+    for shift in rows:
+        await shifts.drop(session, shift, now)
 
 
 async def _note(

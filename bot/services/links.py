@@ -22,7 +22,7 @@ TOKEN_BYTES = 32
 # A link of nobody's, a mistyped one and one that is too long are told apart by nothing.
 LONGEST_TOKEN = 64
 MINE_VALID = timedelta(hours=24)
-PURPOSES = ("mine", "notice", "bind")
+PURPOSES = ("mine", "notice")
 
 
 class LinkGone(NotFound):

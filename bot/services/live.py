@@ -9,9 +9,10 @@ run only while somebody listens.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from anyio import CancelScope
@@ -23,6 +24,8 @@ from bot.core.clock import Clock
 from bot.db.engine import Database
 from bot.db.models import DeskEvent
 from bot.db.notices import Topic, notify
+from bot.services.login_reads import LoginReads
+from bot.services.shared_reads import Lately, SharedReads
 
 POLL_SECONDS = 0.3
 QUEUE_SIZE = 500
@@ -63,7 +66,7 @@ async def forget(session: AsyncSession, *, before: datetime) -> None:
 
 
 class LiveEvents:
-    """The hub of one process."""
+    """The hub of one process; its pages share `reads` and `logins`, and `listed` for the trail."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -75,6 +78,9 @@ class LiveEvents:
         self._seen: deque[int] = deque(maxlen=4 * LATE_IDS)
         self._starting = asyncio.Lock()
         self.closed = False
+        self.reads: SharedReads[Any] = SharedReads()
+        self.logins = LoginReads(database, clock)
+        self.listed = Lately()
 
     @property
     def listeners(self) -> int:
@@ -96,10 +102,27 @@ class LiveEvents:
             self._poller = None
 
     async def subscribe(self, last_event_id: int | None = None) -> AsyncGenerator[LiveEvent]:
-        """Yield changes until the hub closes.
+        """Yield changes one by one until the hub closes.
 
         Args:
             last_event_id: the newest change the page knows; what came after it is replayed.
+        """
+        async with aclosing(self.batches(last_event_id)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    yield event
+
+    async def batches(
+        self, last_event_id: int | None = None, *, gather: float = 0
+    ) -> AsyncGenerator[list[LiveEvent]]:
+        """Yield changes until the hub closes: all of a moment together, never an empty list.
+
+        What comes while the caller is busy with one batch is in the next one, so that a page that
+        reads slowly, or pauses, is not told the same again and again.
+
+        Args:
+            last_event_id: the newest change the page knows; what came after it is replayed.
+            gather: seconds for which more is waited for after the first of a batch.
         """
         queue: asyncio.Queue[LiveEvent | None] = asyncio.Queue(QUEUE_SIZE)
         self._listeners.add(queue)
@@ -108,12 +131,15 @@ class LiveEvents:
             with CancelScope(shield=True):
                 await self._start()
                 replayed = [] if last_event_id is None else await self._after(last_event_id)
-            for event in replayed:
-                yield event
+            if replayed:
+                yield replayed
             known = {event.id for event in replayed}
-            while not self.closed and (found := await queue.get()) is not None:
-                if found.id not in known:
-                    yield found
+            while not self.closed and (first := await queue.get()) is not None:
+                if gather:
+                    await asyncio.sleep(gather)
+                found = [first, *_waiting(queue)]
+                if batch := [event for event in found if event.id not in known]:
+                    yield batch
         finally:
             self._listeners.discard(queue)
 
@@ -171,6 +197,15 @@ def _put(queue: asyncio.Queue[LiveEvent | None], event: LiveEvent | None) -> Non
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(event)
+
+
+def _waiting(queue: asyncio.Queue[LiveEvent | None]) -> list[LiveEvent]:
+    """Return what stands in a queue already, without waiting."""
+    found: list[LiveEvent] = []
+    while not queue.empty():
+        if (event := queue.get_nowait()) is not None:
+            found.append(event)
+    return found
 
 
 def _event(row: DeskEvent) -> LiveEvent:

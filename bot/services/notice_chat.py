@@ -1,10 +1,10 @@
 """Who writes to DingTalk's robot about notices, to which places, and how far theirs have come.
 
 Who writes is known by the id in their organisation, on connections that vouch for it, and only for
-the places that robot belongs to. Called by `handlers.notices`; changes nothing.
+the places that robot belongs to. Called by `handlers.notices` and by worries; changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -59,11 +59,18 @@ async def author(
 
 async def writable(session: AsyncSession, by: StaffView) -> list[Named]:
     """Return the open places that a person may write notices to, in the order of the tree."""
-    ids = rights.places_for(by, WRITE)
+    return await places_of(session, by, WRITE)
+
+
+async def places_of(
+    session: AsyncSession, by: StaffView, action: str, *, kinds: Sequence[str] = KINDS
+) -> list[Named]:
+    """Return the open places at which a person may do something, in the order of the tree."""
+    ids = rights.places_for(by, action)
     found = (
         await session.scalars(
             select(Place)
-            .where(Place.id.in_(ids), Place.kind.in_(KINDS), Place.state == OPEN)
+            .where(Place.id.in_(ids), Place.kind.in_(kinds), Place.state == OPEN)
             .order_by(Place.path)
         )
     ).all()

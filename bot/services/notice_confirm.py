@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import NotFound
@@ -73,13 +73,39 @@ async def waiting(session: AsyncSession, contact_id: int, now: datetime) -> list
             Notice.id.in_(
                 select(NoticeChild.notice_id).where(
                     NoticeChild.confirmed_at.is_(None),
-                    NoticeChild.child_id.in_(_children_of(contact_id)),
+                    NoticeChild.child_id.in_(children_of(contact_id)),
                 )
             ),
         )
         .order_by(Notice.id)
     )
     return [OpenNotice(row[0], row[1]) for row in rows]
+
+
+async def after_a_persons_words(
+    session: AsyncSession, contact_id: int, now: datetime
+) -> int | None:
+    """Return the one waiting notice that came after a person's last words to a contact.
+
+    While a person holds the conversation nobody can ask which notice is meant, and a 「收到」 to
+    the person's own words confirms nothing. None: there is no such notice, or several.
+    """
+    said = await session.scalar(
+        select(func.max(Delivery.created_at)).where(
+            Delivery.contact_id == contact_id, Delivery.staff_id.is_not(None)
+        )
+    )
+    open_ = [one.id for one in await waiting(session, contact_id, now)]
+    came = (
+        select(Delivery.notice_id)
+        .join(Contact, Contact.guardian_id == Delivery.guardian_id)
+        .where(Contact.id == contact_id, Delivery.notice_id.in_(open_))
+        .distinct()
+    )
+    if said is not None:
+        came = came.where(Delivery.created_at >= said)
+    found = (await session.scalars(came)).all()
+    return found[0] if len(found) == 1 else None
 
 
 async def shown(session: AsyncSession, contact_id: int, notice_id: int) -> Shown:
@@ -100,7 +126,7 @@ async def shown(session: AsyncSession, contact_id: int, notice_id: int) -> Shown
         await session.scalars(
             select(NoticeChild).where(
                 NoticeChild.notice_id == notice_id,
-                NoticeChild.child_id.in_(_children_of(contact_id)),
+                NoticeChild.child_id.in_(children_of(contact_id)),
             )
         )
     ).all()
@@ -131,7 +157,7 @@ async def confirm(
         await session.scalars(
             select(NoticeChild.child_id).where(
                 NoticeChild.notice_id == notice_id,
-                NoticeChild.child_id.in_(_children_of(contact_id)),
+                NoticeChild.child_id.in_(children_of(contact_id)),
             )
         )
     )
@@ -206,7 +232,8 @@ async def _show(session: AsyncSession, notice_id: int, child_ids: Collection[int
     )
 
 
-def _children_of(contact_id: int) -> Select[int]:
+def children_of(contact_id: int) -> Select[int]:
+    """Return the query for the ids of the children that a contact may be told of."""
     return (
         select(Guardianship.child_id)
         .join(Contact, Contact.guardian_id == Guardianship.guardian_id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.errors import NotFound
 from bot.db.models import Notice, NoticeChild
 from bot.db.models.notice import DRAFT
-from bot.services import desk
+from bot.services import desk, notice_feedback
 from bot.services.rights import may, places_for
 from bot.services.staff import StaffView
 
@@ -27,6 +27,7 @@ class NoticeRow:
     Args:
         children: how many it concerns; 0 while it is a draft.
         confirmed: for how many of them somebody has confirmed.
+        feedback: how many guardians' answers there are, and `unread` of them.
     """
 
     id: int
@@ -38,6 +39,8 @@ class NoticeRow:
     at: datetime
     children: int
     confirmed: int
+    feedback: int
+    unread: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def _seen_by(by: StaffView) -> ColumnElement[bool]:
 
 async def _rows(session: AsyncSession, found: Sequence[Notice]) -> tuple[NoticeRow, ...]:
     counted = await _progress(session, [notice.id for notice in found])
+    answers = await notice_feedback.counts(session, [notice.id for notice in found])
     authors = await desk.staff_names(session, {notice.author_id for notice in found})
     places = await desk.place_names(session, {notice.place_id for notice in found})
     return tuple(
@@ -112,6 +116,8 @@ async def _rows(session: AsyncSession, found: Sequence[Notice]) -> tuple[NoticeR
             at=notice.sent_at or notice.created_at,
             children=counted.get(notice.id, (0, 0))[0],
             confirmed=counted.get(notice.id, (0, 0))[1],
+            feedback=answers.get(notice.id, (0, 0))[0],
+            unread=answers.get(notice.id, (0, 0))[1],
         )
         for notice in found
     )

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.db.models import Child, Contact, Guardian, Guardianship, NoticeChild, Place
+from bot.db.models import Child, Contact, Guardian, Guardianship, Notice, NoticeChild, Place
 from bot.db.models.person import ACTIVE
 from bot.services import contacts
 
@@ -24,6 +24,9 @@ WAYS = (DINGTALK, WINDOW, TEMPLATE)
 # Why no way leads to somebody.
 NO_CONTACT, CLOSED, UNFOLLOWED = "no_contact", "window_closed", "unfollowed"
 STOPPED, CUSTODY, ERASED = "stopped", "custody_block", "erased"
+# What is told: a notice of the school, something of a course that one has signed up for, or what
+# courses there are, which nobody asked for.
+NOTICE, BOOKING, NEWS = "notice", "booking", "news"
 # Of several reasons on several channels the one that is easiest to mend is told.
 _MENDABLE = (CLOSED, STOPPED, UNFOLLOWED)
 # The last message of WeChat's window stays for an answer, above all for one in a crisis.
@@ -37,6 +40,8 @@ _CONTACT = (
     Contact.guardian_id,
     Contact.following,
     Contact.stopped_at,
+    Contact.courses_stopped_at,
+    Contact.notices_stopped_at,
     Contact.window_until,
     Contact.window_limit,
     Contact.window_used,
@@ -56,6 +61,10 @@ class Reachable(contacts.Window, Protocol):
     def guardian_id(self) -> int | None: ...
     @property
     def stopped_at(self) -> datetime | None: ...
+    @property
+    def courses_stopped_at(self) -> datetime | None: ...
+    @property
+    def notices_stopped_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,13 @@ class Way:
     contact_id: int | None = None
     lane: str = ""
     reason: str = ""
+
+
+def purpose_of(notice: Notice) -> str:
+    """Return what a notice is for: `NOTICE`, `BOOKING` or `NEWS`."""
+    if notice.kind == "notice":
+        return NOTICE
+    return NEWS if notice.course_id is None else BOOKING
 
 
 def children_below(place: Place) -> Select[int]:
@@ -140,25 +156,38 @@ async def ways_to_contacts(
     session: AsyncSession,
     contact_ids: Collection[int],
     *,
+    purpose: str,
     now: datetime,
     templates: Collection[str],
 ) -> dict[int, Way]:
-    """Return for each contact how it can be told now."""
+    """Return for each contact how it can be told now.
+
+    Args:
+        purpose: of what it is told, see `purpose_of`.
+    """
     found: dict[int, Way] = {}
     for ids in _parts(sorted(contact_ids)):
         rows = await session.execute(select(*_CONTACT).where(Contact.id.in_(ids)))
-        found |= {row.id: way_to(cast(Reachable, row), now, templates) for row in rows}
+        found |= {row.id: way_to(cast(Reachable, row), now, templates, purpose) for row in rows}
     return found
 
 
-def way_to(contact: Reachable, now: datetime, templates: Collection[str]) -> Way:
-    """Return how one contact can be told now."""
-    reason = _closed(contact, now)
+def way_to(
+    contact: Reachable, now: datetime, templates: Collection[str], purpose: str = NOTICE
+) -> Way:
+    """Return how one contact can be told now.
+
+    WeChat's template message is for notices of a service that somebody uses; what courses there
+    are, unasked, is advertising there and leaves only while the person's window is open.
+    Source: developers.weixin.qq.com, template messages: no marketing, nothing that was not asked.
+    """
+    reason = _closed(contact, now, purpose)
     lane = f"{contact.channel}:{contact.account}"
     if not reason:
         name = WINDOW if contact.channel == "wechat" else DINGTALK
         return Way(name, contact.id, lane)
-    if reason == CLOSED and contact.channel == "wechat" and contact.account in templates:
+    formed = contact.channel == "wechat" and contact.account in templates and purpose != NEWS
+    if reason == CLOSED and formed:
         # A lane of its own: its limit for the day may not hold up answers.
         return Way(TEMPLATE, contact.id, f"{lane}:{TEMPLATE}")
     return Way(contact_id=contact.id, reason=reason)
@@ -192,9 +221,13 @@ async def count(
     return len(children), by_way, Counter(way.reason for way in found.values() if not way.name)
 
 
-def _closed(contact: Reachable, now: datetime) -> str:
-    """Return why the contact's own channel takes no message now; empty: it does."""
-    if contact.stopped_at is not None:
+def _closed(contact: Reachable, now: datetime, purpose: str) -> str:
+    """Return why the contact's own channel takes no message now; empty: it does.
+
+    A booking is a service that somebody asked for: it ends only where everything is stopped.
+    """
+    kinds = {NOTICE: contact.notices_stopped_at, NEWS: contact.courses_stopped_at}
+    if contact.stopped_at is not None or kinds.get(purpose) is not None:
         return STOPPED
     if not contact.following:
         return UNFOLLOWED

@@ -171,8 +171,9 @@ async def _correct(
         )
         await notice_rows.add(session, notice, found, {}, now=now, round_=notice_rows.CORRECTION)
     elif delivery.contact_id is not None:
+        purpose = notice_plan.purpose_of(notice)
         found = await notice_plan.ways_to_contacts(
-            session, [delivery.contact_id], now=now, templates=templates
+            session, [delivery.contact_id], purpose=purpose, now=now, templates=templates
         )
         await notice_rows.add(session, notice, {}, found, now=now, round_=notice_rows.CORRECTION)
 

@@ -5,7 +5,7 @@ held by its key, so that writing the same part again (after a crash) changes not
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -16,9 +16,11 @@ from bot.db.models import Delivery, Notice, NoticeChild
 from bot.db.models.delivery import API, QUEUED, UNREACHABLE
 from bot.jobs.engines import dialect_of
 from bot.jobs.table import JobRow, enqueue_many
-from bot.services.notice_plan import Way
+from bot.services.notice_plan import DINGTALK, Way
 
-SEND = "notice.send"
+SEND, BATCH = "notice.send", "notice.batch"
+# DingTalk takes so many people in one call, and counts calls by the month.
+BATCH_PEOPLE = 20
 # Behind every reply of the same lane (1 and 5).
 SEND_PRIO = 8
 # A correction goes before the notices that are still waiting.
@@ -95,22 +97,36 @@ async def add(
     for start in range(0, len(rows), ROWS_AT_ONCE):
         new += (await session.execute(statement, rows[start : start + ROWS_AT_ONCE])).all()
     prio = CORRECTION_PRIO if number == CORRECTION else SEND_PRIO
-    await enqueue_many(
-        session,
-        [
-            JobRow(
-                kind=SEND,
-                payload={"delivery": row.id},
-                key=row.key,
-                now=now,
-                lane=lanes[row.key],
-                prio=prio,
-            )
-            for row in new
-            if row.state == QUEUED
-        ],
-    )
+    queued = [row for row in new if row.state == QUEUED]
+    await enqueue_many(session, _jobs(queued, lanes, now=now, prio=prio))
     return Counter(row.target or row.reason for row in new)
+
+
+def _jobs(
+    rows: Sequence[Row[Any]], lanes: Mapping[str, str], *, now: datetime, prio: int
+) -> Iterator[JobRow]:
+    """Return the jobs that send deliveries: in one call for many where the way allows it."""
+    together: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        if row.target == DINGTALK:
+            together.setdefault(lanes[row.key], []).append(row)
+    parts = [
+        part[start : start + BATCH_PEOPLE]
+        for part in together.values()
+        for start in range(0, len(part), BATCH_PEOPLE)
+    ]
+    alone = [row for row in rows if row.target != DINGTALK]
+    for part in [*parts, *([row] for row in alone)]:
+        first = part[0]
+        many = len(part) > 1
+        yield JobRow(
+            kind=BATCH if many else SEND,
+            payload={"deliveries": [row.id for row in part]} if many else {"delivery": first.id},
+            key=f"{BATCH}:{first.key}" if many else first.key,
+            now=now,
+            lane=lanes[first.key],
+            prio=prio,
+        )
 
 
 def _row(notice: Notice, who: str, way: Way, round_: int | str, now: datetime) -> dict[str, object]:

@@ -37,6 +37,8 @@ class GuardianState:
     Args:
         way: the way out (`notice_plan.WAYS`), empty for none.
         reason: a code, where it did not get through.
+        mark: a code, where people noted before that this guardian can't be reached; says nothing
+            of this notice.
     """
 
     guardian_id: int
@@ -45,6 +47,7 @@ class GuardianState:
     state: str
     way: str
     reason: str
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,7 @@ async def _guardians(
             Guardianship.child_id,
             Guardianship.relation,
             Guardianship.custody_block,
+            Guardianship.unreachable,
             Guardian,
             Delivery.state,
             Delivery.target,
@@ -172,7 +176,7 @@ async def _guardians(
         .order_by(Guardianship.child_id, Guardian.id, Delivery.id)
     )
     best: dict[tuple[int, int], GuardianState] = {}
-    for child_id, relation, blocked, guardian, state, way, reason in told:
+    for child_id, relation, blocked, mark, guardian, state, way, reason in told:
         before = best.get((child_id, guardian.id))
         if before is not None and ORDER.index(before.state) > ORDER.index(state):
             continue
@@ -180,7 +184,7 @@ async def _guardians(
             # Told of another child perhaps, but not of this one.
             state, way, reason = UNREACHABLE, "", "custody_block"
         best[child_id, guardian.id] = GuardianState(
-            guardian.id, guardian.name, relation, state, way, reason
+            guardian.id, guardian.name, relation, state, way, reason, mark
         )
     found: dict[int, list[GuardianState]] = {}
     for (child_id, _), row in best.items():

@@ -48,6 +48,7 @@ def compose(
     lines = [phrases.format(key, body=notice.body, sender=sender.line, **fields)]
     if round_ not in ("1", ""):
         lines.insert(0, phrases.format("notice.reminder"))
+    lines.append(phrases.format("notice.ask_reply"))
     if notice.confirm and link:
         lines.append(phrases.format("notice.ask_confirm_link", link=link))
     elif notice.confirm:

@@ -300,9 +300,12 @@ async def announce(
     )
     if notice.state != EXPANDING:
         return notice
-    found = await notice_plan.ways_to_contacts(session, to_contacts, now=now, templates=templates)
-    await notice_rows.add(session, notice, {}, found, now=now)
-    notice.state, notice.counts = SENT, {"contacts": len(found)}
+    purpose = notice_plan.purpose_of(notice)
+    found = await notice_plan.ways_to_contacts(
+        session, to_contacts, purpose=purpose, now=now, templates=templates
+    )
+    counted = await notice_rows.add(session, notice, {}, found, now=now)
+    notice.state, notice.counts = SENT, {"contacts": len(found), **counted}
     await session.flush()
     return notice
 

@@ -8,16 +8,16 @@ Source: Personal Information Protection Law, articles 44–45, 48 (to know, copy
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.ages import fourteen
 from bot.core.levels import ESCALATED
+from bot.core.messages import Kind
 from bot.db.models import (
     Assessment,
-    AuditEntry,
     Child,
     Consent,
     Contact,
@@ -29,19 +29,22 @@ from bot.db.models import (
     Guardianship,
     Message,
     Place,
-    StaffRole,
 )
-from bot.services import people
+from bot.services import own_reads, people
+from bot.services.discretion import HIDDEN_CATEGORIES
+from bot.services.own_reads import Reads
 
-# What is said of these never shows in anything a guardian can take away, whatever its level.
-HIDDEN_CATEGORIES = frozenset({"ABU", "SA", "DV", "TCH"})
 # Own answers and service sentences; not `risk`, not `person`, not `notice` (other people's words).
 SHOWN_REPLIES = ("answer", "choices", "abstain", "smalltalk", "service")
-# Who may be named as a reader, and of what: never a counselor, never anything of a case.
-SHOWN_ROLES = ("teacher", "lead", "admin", "district")
-SHOWN_READS = ("people.listed", "people.read", "binding.listed", "request.listed")
 MOST_LINES = 2000
-_Row = TypeVar("_Row", Consent, DataRequest)
+# So long after a message that is left out, what follows is left out too.
+CONFIDED = timedelta(hours=2)
+# What a platform reports, and nobody wrote.
+EVENTS = (Kind.FOLLOW, Kind.UNFOLLOW, Kind.SCAN, Kind.RECEIPT)
+# A deletion that the contact did itself, here or in the chat.
+ERASED = "erased"
+# What the classifier found has no words that fired.
+BY_MODEL = "model."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class OwnChild:
     school: str
     relation: str
     since: datetime
+    born: str | None
+
+    def speaks_too(self, today: date) -> bool:
+        """Say whether the child's own agreement is needed besides its guardian's."""
+        return fourteen(self.born, today)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +74,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Reads:
-    """How often people of a role were shown something, and when last."""
+class OwnRequest:
+    """A request as its asker sees it; `words` are empty once they were to be erased."""
 
-    action: str
-    role: str
-    count: int
-    last: datetime
+    kind: str
+    state: str
+    words: str
+    answer: str
+    created_at: datetime
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,8 @@ class OwnData:
 
     Args:
         phone: with the middle digits covered.
-        own_messages: how many messages are stored, those that are not shown too.
+        own_messages: how many messages with their words the page tells of, those of danger and
+            those that were erased left out.
     """
 
     contact: Contact
@@ -90,15 +101,20 @@ class OwnData:
     place: str
     children: tuple[OwnChild, ...]
     consents: tuple[Consent, ...]
-    requests: tuple[DataRequest, ...]
+    requests: tuple[OwnRequest, ...]
     reads: tuple[Reads, ...]
     enrolments: tuple[tuple[str, datetime, str], ...]
     own_messages: int
 
     def standing(self, kind: str, child_id: int | None) -> Consent | None:
-        """Return the consent of a kind that stands, for the contact itself or for a child."""
+        """Return the newest consent of a kind that stands, for the contact or for a child."""
+        newest = self.newest(kind, child_id)
+        return newest if newest is not None and newest.withdrawn_at is None else None
+
+    def newest(self, kind: str, child_id: int | None) -> Consent | None:
+        """Return what was said last of a kind: given, refused or taken back."""
         for row in self.consents:
-            if row.kind == kind and row.child_id == child_id and row.withdrawn_at is None:
+            if row.kind == kind and row.child_id == child_id:
                 return row
         return None
 
@@ -123,14 +139,13 @@ async def of_contact(session: AsyncSession, contact_id: int) -> OwnData:
         phone=covered(guardian.phone) if guardian and guardian.phone else "",
         place=place.name if place else "",
         children=children,
-        consents=await _rows(session, Consent, contact_id),
-        requests=await _rows(session, DataRequest, contact_id),
-        reads=await _reads(session, contact_id, guardian, [child.id for child in children]),
+        consents=await _consents(session, contact_id),
+        requests=await _requests(session, contact_id),
+        reads=await own_reads.of_contact(
+            session, contact_id, guardian.id if guardian else None, [child.id for child in children]
+        ),
         enrolments=await _enrolments(session, contact_id),
-        own_messages=await session.scalar(
-            select(func.count(Message.id)).where(Message.contact_id == contact_id)
-        )
-        or 0,
+        own_messages=len(await _shown_ids(session, contact_id)),
     )
 
 
@@ -146,9 +161,102 @@ async def _guardian(session: AsyncSession, contact: Contact) -> Guardian | None:
     return found if found is not None and found.erased_at is None else None
 
 
-async def _rows(session: AsyncSession, model: type[_Row], contact_id: int) -> tuple[_Row, ...]:
-    query = select(model).where(model.contact_id == contact_id).order_by(model.id.desc())
+async def _consents(session: AsyncSession, contact_id: int) -> tuple[Consent, ...]:
+    query = select(Consent).where(Consent.contact_id == contact_id).order_by(Consent.id.desc())
     return tuple((await session.scalars(query)).all())
+
+
+async def _requests(session: AsyncSession, contact_id: int) -> tuple[OwnRequest, ...]:
+    query = (
+        select(DataRequest)
+        .where(DataRequest.contact_id == contact_id)
+        .order_by(DataRequest.id.desc())
+    )
+    erased = await _erased_at(session, contact_id)
+    return tuple(
+        OwnRequest(
+            ERASED if row.decided_at is not None and row.decided_by is None else row.kind,
+            row.state,
+            "" if erased is not None and row.created_at <= erased else row.words,
+            row.answer,
+            row.created_at,
+            row.due_at,
+        )
+        for row in (await session.scalars(query)).all()
+    )
+
+
+async def _erased_at(session: AsyncSession, contact_id: int) -> datetime | None:
+    """Return when a contact last had everything erased."""
+    return await session.scalar(
+        select(func.max(DataRequest.decided_at)).where(
+            DataRequest.contact_id == contact_id,
+            DataRequest.kind == "delete",
+            DataRequest.decided_by.is_(None),
+        )
+    )
+
+
+async def _shown_from(session: AsyncSession, contact_id: int) -> datetime | None:
+    """Return the moment up to which a contact wanted its words gone.
+
+    A legal hold may keep them all the same; the page shows what it would show without one.
+    """
+    unwanted = await session.scalar(
+        select(func.max(Consent.withdrawn_at)).where(
+            Consent.contact_id == contact_id,
+            Consent.kind == "mental_health",
+            Consent.refused.is_(False),
+        )
+    )
+    moments = [one for one in (await _erased_at(session, contact_id), unwanted) if one is not None]
+    return max(moments, default=None)
+
+
+async def _shown_ids(session: AsyncSession, contact_id: int) -> list[int]:
+    """Return the messages that the page tells of, oldest first.
+
+    What was said on a message that is not shown is left out for a while too, for it may go on
+    about it. Nothing depends on whether a case was opened: that, too, would tell.
+    """
+    since = await _shown_from(session, contact_id)
+    rows = await session.execute(
+        select(
+            Message.id,
+            Message.received_at,
+            Assessment.fresh_level,
+            Assessment.subject,
+            Assessment.categories,
+            Assessment.spans,
+            Assessment.rule_ids,
+        )
+        .join(Assessment, Assessment.message_id == Message.id)
+        .where(Message.contact_id == contact_id, Message.kind.not_in(EVENTS))
+        .order_by(Message.received_at, Message.id)
+    )
+    shown: list[int] = []
+    confided: datetime | None = None
+    for message_id, at, level, subject, categories, spans, rule_ids in rows:
+        own_sign = bool(spans) or any(rule.startswith(BY_MODEL) for rule in rule_ids)
+        if _is_hidden(level, subject, categories, own_sign=own_sign):
+            confided = at
+        elif (confided is None or at > confided + CONFIDED) and (since is None or at > since):
+            shown.append(message_id)
+    return shown
+
+
+def _is_hidden(level: str, subject: str, categories: Sequence[str], *, own_sign: bool) -> bool:
+    """Say whether one message, judged by itself, is left out.
+
+    Args:
+        own_sign: something fired in this very message; else its categories, and a weak level, are
+            those of what was said before it.
+    """
+    if level in ESCALATED:
+        return True
+    if not own_sign:
+        return False
+    return bool(HIDDEN_CATEGORIES & set(categories)) or (level != "0" and subject == "self")
 
 
 async def _children(session: AsyncSession, guardian: Guardian | None) -> tuple[OwnChild, ...]:
@@ -172,6 +280,7 @@ async def _children(session: AsyncSession, guardian: Guardian | None) -> tuple[O
             schools.get(place.id, "") if place else "",
             tie.relation,
             tie.created_at,
+            child.born,
         )
         for child, tie, place in rows
     )
@@ -190,45 +299,6 @@ async def _schools(session: AsyncSession, classes: Sequence[Place]) -> Mapping[i
     }
 
 
-async def _reads(
-    session: AsyncSession, contact_id: int, guardian: Guardian | None, children: Sequence[int]
-) -> tuple[Reads, ...]:
-    """Count the recorded reads of the roster's data, by role; nothing of cases and counselors."""
-    objects = (AuditEntry.object_kind == "contact") & (AuditEntry.object_id == contact_id)
-    if guardian is not None:
-        objects |= (AuditEntry.object_kind == "guardian") & (AuditEntry.object_id == guardian.id)
-    if children:
-        objects |= (AuditEntry.object_kind == "child") & AuditEntry.object_id.in_(children)
-        # A list of the class, or of the whole grade or school, held the child too.
-        above = await _places_above(session, children)
-        objects |= (AuditEntry.object_kind == "place") & AuditEntry.object_id.in_(above)
-    query = (
-        select(AuditEntry.action, StaffRole.role, AuditEntry.id, AuditEntry.at)
-        .join(StaffRole, StaffRole.staff_id == AuditEntry.staff_id)
-        .where(objects, AuditEntry.action.in_(SHOWN_READS), StaffRole.role.in_(SHOWN_ROLES))
-    )
-    seen: dict[int, tuple[str, str, datetime]] = {}
-    for action, role, entry_id, at in await session.execute(query):
-        # Whoever has several roles is shown once, by the one that stands nearest to the child.
-        known = seen.get(entry_id)
-        if known is None or SHOWN_ROLES.index(role) < SHOWN_ROLES.index(known[1]):
-            seen[entry_id] = (action, role, at)
-    found: dict[tuple[str, str], list[datetime]] = {}
-    for action, role, at in seen.values():
-        found.setdefault((action, role), []).append(at)
-    return tuple(
-        Reads(action, role, len(times), max(times))
-        for (action, role), times in sorted(found.items())
-    )
-
-
-async def _places_above(session: AsyncSession, children: Sequence[int]) -> set[int]:
-    paths = await session.scalars(
-        select(Place.path).join(Child, Child.place_id == Place.id).where(Child.id.in_(children))
-    )
-    return {int(part) for path in paths for part in path.split("/") if part}
-
-
 async def _enrolments(
     session: AsyncSession, contact_id: int
 ) -> tuple[tuple[str, datetime, str], ...]:
@@ -243,20 +313,12 @@ async def _enrolments(
 
 async def dialogue(session: AsyncSession, contact_id: int) -> list[Line]:
     """Return a contact's own words and the service's answers, oldest first, danger left out."""
+    ids = (await _shown_ids(session, contact_id))[-MOST_LINES:]
     own = await session.execute(
-        select(Message.id, Message.received_at, Message.text, Assessment.categories)
-        .join(Assessment, Assessment.message_id == Message.id)
-        .where(
-            Message.contact_id == contact_id,
-            Message.level.not_in(ESCALATED),
-            Assessment.fresh_level.not_in(ESCALATED),
-            or_(Assessment.fresh_level == "0", Assessment.subject != "self"),
-        )
-        .order_by(Message.id.desc())
-        .limit(MOST_LINES)
+        select(Message.id, Message.received_at, Message.text).where(Message.id.in_(ids))
     )
-    shown = {row.id: row for row in own if row.text and not HIDDEN_CATEGORIES & set(row.categories)}
-    lines = [Line(row.received_at, True, row.text) for row in shown.values()]
+    shown = {row.id: row for row in own if row.text}
+    lines = [Line(shown[one].received_at, True, shown[one].text) for one in ids if one in shown]
     replies = await session.execute(
         select(Delivery.created_at, Delivery.body, Delivery.message_id)
         .where(
@@ -267,7 +329,8 @@ async def dialogue(session: AsyncSession, contact_id: int) -> list[Line]:
         .order_by(Delivery.id.desc())
         .limit(MOST_LINES)
     )
-    lines += [Line(row[0], False, row[1]) for row in replies if row[1] and row[2] in shown]
+    told = [Line(row[0], False, row[1]) for row in replies if row[1] and row[2] in shown]
+    lines += reversed(told)
     return sorted(lines, key=lambda line: (line.at, not line.own))
 
 
@@ -283,6 +346,8 @@ def as_plain(data: OwnData, lines: Sequence[Line], now: datetime) -> dict[str, o
             "class": data.place,
             "emergency_contact": contact.emergency_contact,
             "stopped": contact.stopped_at is not None,
+            "courses_stopped": contact.courses_stopped_at is not None,
+            "notices_stopped": contact.notices_stopped_at is not None,
         },
         "guardian": None
         if data.guardian is None
@@ -308,6 +373,7 @@ def as_plain(data: OwnData, lines: Sequence[Line], now: datetime) -> dict[str, o
                 "way": row.way,
                 "given_at": row.given_at.isoformat(),
                 "withdrawn_at": row.withdrawn_at.isoformat() if row.withdrawn_at else None,
+                "refused": row.refused,
             }
             for row in data.consents
         ],

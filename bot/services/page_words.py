@@ -2,7 +2,7 @@
 
 It is stored as a message of the contact, so that the desk sees it and the next screening remembers
 it; it opens no sending window and gets no answer in the chat, for it did not come from there.
-Called by `bot.web.parents_ask`.
+Called by `bot.web.parents_ask` and `bot.web.parents_notice`.
 """
 
 import secrets
@@ -46,6 +46,19 @@ async def take(
     now: datetime,
 ) -> Screened:
     """Store and judge what a contact wrote on a page; a danger opens or raises its case."""
+    return (await store(session, screen, policy, contact, words, now=now))[1]
+
+
+async def store(
+    session: AsyncSession,
+    screen: Judge,
+    policy: AlertPolicy,
+    contact: Contact,
+    words: str,
+    *,
+    now: datetime,
+) -> tuple[Message, Screened]:
+    """Do what `take` does, and return the stored message too."""
     text = clean(words)
     case = await cases.open_case(session, contact.id)
     screened = screen.judge(
@@ -77,7 +90,7 @@ async def take(
         await cases.open_or_raise(session, policy, contact, message, Cause.of(screened), now=now)
     elif case is not None:
         await cases.add_message(session, case, message.id, now=now)
-    return screened
+    return message, screened
 
 
 async def _turns(session: AsyncSession, contact_id: int, now: datetime) -> tuple[str, ...]:

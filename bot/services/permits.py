@@ -211,6 +211,12 @@ async def may_read(
     return None
 
 
+def covers(view: StaffView, permit: ReadPermit, kind: str, object_id: int, now: datetime) -> bool:
+    """Say whether a permit is this person's own, for this record, and open."""
+    own = (permit.staff_id, permit.kind, permit.object_id) == (view.id, kind, object_id)
+    return own and permit.state in OPEN and permit.ends_at is not None and permit.ends_at > now
+
+
 def reach(view: StaffView, permit: ReadPermit) -> frozenset[int]:
     """Return the places at which the right behind a permit holds for its holder now."""
     action = "record.break_glass" if permit.broken_glass else "record.read"

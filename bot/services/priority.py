@@ -1,8 +1,9 @@
 """Priority: what puts a case before the others of its level. No level and no clock changes by it.
 
 Night (22:00 to 06:00 in China), silence after the safety question, and triggers that the parent
-names. Called by cases (opened, raised, heard), by deliveries (the question went out), by
-conversations (a person took over) and by the job that looks after five minutes.
+names. Called by the queue and the offers (the order), by cases (opened, raised, heard), by
+deliveries (the question went out), by conversations (a person took over) and by the job that looks
+after five minutes.
 Source: DESIGN §4, last line; DOMAIN §3, points 5 and 10.
 """
 
@@ -13,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import to_shanghai
+from bot.core.levels import highest, rank
 from bot.core.messages import Kind
 from bot.db.models import Case, CaseEvent, Contact, Delivery, Message
 from bot.db.models.case import CLOSED
@@ -44,6 +46,19 @@ def is_night(moment: datetime) -> bool:
 def weight(reasons: Iterable[str]) -> int:
     """Return the priority: one for each sort of reason, several triggers count once."""
     return len({code.partition(":")[0] for code in reasons})
+
+
+def standing(case: Case) -> str:
+    """Return the level by which a case is ordered: the machine's, or a person's that is higher."""
+    return highest((case.level, case.judged_level or "0"))
+
+
+def order(case: Case) -> tuple[bool, int, int, datetime, int]:
+    """Return what open cases are sorted by: level, then priority, then the longest wait.
+
+    Every real case goes before a drill of whatever level.
+    """
+    return case.drill, -rank(standing(case)), -case.priority, case.raised_at, case.id
 
 
 def wordless(reasons: Iterable[str]) -> list[str]:
@@ -78,10 +93,14 @@ def raised(case: Case, *, now: datetime) -> None:
 
 
 def heard(case: Case, message: Message) -> None:
-    """Note what a further message names; whoever writes is silent no longer."""
+    """Note what a further message names; whoever writes is silent no longer.
+
+    What was written before the case reached its level, and is only read now, answers nothing.
+    """
     if Kind(message.kind) in _UNWRITTEN:
         return
-    _set(case, [code for code in case.priority_reasons if code != SILENCE])
+    if message.received_at >= case.raised_at:
+        _set(case, [code for code in case.priority_reasons if code != SILENCE])
     _add(case, _codes([message.text]))
 
 

@@ -7,6 +7,8 @@ CHOICES_VALID = timedelta(minutes=10)
 ANSWER_VALID = timedelta(hours=24)
 # The key under which a conversation of several steps is kept, with an end of its own.
 BESIDE = "beside"
+# The notice that was confirmed a moment ago.
+CONFIRMED = "confirmed"
 EMERGENCY_ASKED = {"kind": "emergency"}
 EMERGENCY_VALID = timedelta(minutes=30)
 

@@ -15,16 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.clock import Clock
 from bot.core.errors import Conflict, InputInvalid
 from bot.db.engine import Database
-from bot.db.models import Message, RuleChange, RuleReplay, RuleSet
+from bot.db.models import Message, RuleChange, RuleReplay, RuleSet, Staff
 from bot.db.models.rules import BROKEN, DRAFT, FINISHED, OUTDATED, RUNNING, SHADOW, STOPPED
 from bot.jobs.errors import Bury, Retry
 from bot.jobs.registry import JobRegistry, JobRun, OnAck
 from bot.jobs.table import cancel, enqueue
-from bot.services import audit, rule_changes, rulesets
+from bot.services import audit, rights, rule_changes, rulesets, staff
 from bot.services.replay_batches import Batch, judge, read_batch
 from bot.services.rule_files import check_files
 from bot.services.rules_in_force import RulesInForce
 from bot.services.screening import Screen
+from bot.services.staff import StaffView
 from knowledge.risk import RuleSet as Rules
 from knowledge.risk.compare import Difference
 
@@ -45,20 +46,22 @@ async def latest(session: AsyncSession, rule_set_id: int) -> RuleReplay | None:
 
 async def start(
     session: AsyncSession,
+    by: StaffView,
     rule_set_id: int,
     *,
     days: int,
     row_version: int,
-    staff_id: int,
     now: datetime,
 ) -> RuleReplay:
     """Begin a replay; of an earlier one of the same set only its counts are kept.
 
     Raises:
+        NotAllowed: the person may replay no messages.
         InputInvalid: no number of days that makes sense.
         Conflict: the set was changed meanwhile (`Stale`), does not load (`NotFit`), is no draft, or
             another replay runs (`replay_runs`).
     """
+    rights.require_somewhere(by, rulesets.PUBLISHING)
     if not 1 <= days <= MOST_DAYS:
         raise InputInvalid("days", field="days")
     row = await session.get(RuleSet, rule_set_id, with_for_update=True, populate_existing=True)
@@ -86,18 +89,19 @@ async def start(
         last_message=last or 0,
         total=total,
         counts=rule_changes.count((), {}),
-        started_by=staff_id,
+        started_by=by.id,
         started_at=now,
     )
     session.add(replay)
     await session.flush()
     await _enqueue(session, replay, now)
-    await _record(session, "rules.replay_started", replay, staff_id, now)
+    await _record(session, "rules.replay_started", replay, by.id, now)
     return replay
 
 
-async def stop(session: AsyncSession, rule_set_id: int, *, staff_id: int, now: datetime) -> None:
+async def stop(session: AsyncSession, by: StaffView, rule_set_id: int, *, now: datetime) -> None:
     """Stop the running replay of a set; what it has found so far stays."""
+    rights.require_somewhere(by, rulesets.PUBLISHING)
     found = await latest(session, rule_set_id)
     if found is None:
         raise Conflict("not_running")
@@ -108,7 +112,7 @@ async def stop(session: AsyncSession, rule_set_id: int, *, staff_id: int, now: d
         raise Conflict("not_running")
     replay.state, replay.finished_at = STOPPED, now
     await cancel(session, prefix=f"{KIND}:{replay.id}:", now=now)
-    await _record(session, "rules.replay_stopped", replay, staff_id, now)
+    await _record(session, "rules.replay_stopped", replay, by.id, now)
 
 
 async def _forget_earlier(session: AsyncSession, rule_set_id: int) -> None:
@@ -160,13 +164,15 @@ class Replays:
             replay = await session.get(RuleReplay, replay_id)
             if replay is None or replay.state != RUNNING:
                 return None
+            if not await _allowed(session, replay, self._clock.now()):
+                return self._ended(replay_id, STOPPED)
             row = await rulesets.get(session, replay.rule_set_id)
             live = await rulesets.live(session)
             if (rulesets.version_of(live), row.version) != (
                 replay.live_version,
                 replay.new_version,
             ):
-                return self._outdated(replay_id)
+                return self._ended(replay_id, OUTDATED)
             if self._in_force.live_id != (live.id if live else rulesets.PACKAGED_ID):
                 # This process has not yet taken over what was published a moment ago.
                 raise Retry(FOLLOW_SECONDS, reason="rules_not_taken_over")
@@ -215,14 +221,22 @@ class Replays:
 
         return write
 
-    def _outdated(self, replay_id: int) -> OnAck:
+    def _ended(self, replay_id: int, state: str) -> OnAck:
         async def write(session: AsyncSession) -> None:
-            await _end(session, replay_id, OUTDATED, self._clock.now())
+            await _end(session, replay_id, state, self._clock.now())
 
         return write
 
     async def _give_up(self, session: AsyncSession, run: JobRun) -> None:
         await _end(session, int(str(run.payload["replay"])), BROKEN, self._clock.now())
+
+
+async def _allowed(session: AsyncSession, replay: RuleReplay, now: datetime) -> bool:
+    """Say whether whoever started a replay may still have other schools' messages judged."""
+    person = await session.get(Staff, replay.started_by)
+    if person is None or not person.active:
+        return False
+    return rights.may(await staff.view(session, person, now), rulesets.PUBLISHING)
 
 
 async def _end(session: AsyncSession, replay_id: int, state: str, now: datetime) -> None:

@@ -40,6 +40,16 @@ def require(person: StaffView, action: str, place_id: int | None) -> None:
         raise NotAllowed(f"no right {action} here")
 
 
+def require_somewhere(person: StaffView, action: str) -> None:
+    """Let a person pass who may do something at any place: for what belongs to no place.
+
+    Raises:
+        NotAllowed: none of their roles may.
+    """
+    if not may(person, action):
+        raise NotAllowed(f"no right {action}")
+
+
 async def require_over(
     session: AsyncSession, person: StaffView, action: str, staff_id: int, now: datetime
 ) -> Staff:

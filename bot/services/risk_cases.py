@@ -21,7 +21,7 @@ from bot.db.locks import Turn, take_turn
 from bot.db.models import Assessment, Case, Consent, Contact, Message, Place, RuleCase
 from bot.db.models.case import CLOSED
 from bot.db.models.rule_case import AGREED, FALSE_ALARM, MISSED, NEW, REJECTED, WRITTEN
-from bot.services import audit
+from bot.services import audit, case_rights, rights
 from bot.services.live import publish
 from bot.services.staff import StaffView
 from knowledge.risk import Assessment as Verdict
@@ -35,8 +35,6 @@ REFUSALS = frozenset(
     {"no_level", "no_category", "long_note", "same_level"}
     | {"erased", "not_yours", "decided", "own"}
 )
-_READERS = ("counselor", "lead", "district")
-_DECIDERS = ("lead", "district")
 # What the screen itself reads with a message.
 _MEMORY, _MEMORY_TURNS = timedelta(hours=24), 10
 
@@ -79,20 +77,22 @@ class Judgement:
 
 async def mark(
     session: AsyncSession,
+    by: StaffView,
     case: Case,
     *,
     message_id: int,
     judgement: Judgement,
-    staff_id: int,
     now: datetime,
 ) -> RuleCase:
     """Keep what a person says about one message of a case; the last judgement counts.
 
     Raises:
-        NotFound: the message is not one of this case's contact, or nothing judged it.
+        NotFound: the case is out of the person's reach, the message is not one of its contact, or
+            nothing judged it.
         InputInvalid: no level, no category, or the level that the screen found (`REFUSALS`).
         Conflict: the words are erased (`erased`).
     """
+    await case_rights.to_work(session, by, case)
     judgement.check()
     # Two people, or one who clicks twice, take turns at the contact's row.
     contact = await session.get_one(Contact, case.contact_id, with_for_update=True)
@@ -101,7 +101,7 @@ async def mark(
         raise InputInvalid("same_level", field="level")
     row = await session.scalar(select(RuleCase).where(RuleCase.message_id == message_id))
     await _refuse_erased(session, message, row)
-    if row is not None and row.staff_id == staff_id and _says(row, judgement):
+    if row is not None and row.staff_id == by.id and _says(row, judgement):
         return row
     lower = rank(judgement.level) < rank(judged.fresh_level)
     turns = await _turns(session, message, most=rank(judgement.level) - (not lower))
@@ -114,10 +114,10 @@ async def mark(
     fired = rank(judged.fresh_level) > 0
     row.found_category = _first(judged.categories) if fired else HARMLESS
     row.rule_ids, row.rule_version = list(judged.rule_ids), judged.rule_version
-    _judge(row, judgement, staff_id, now)
+    _judge(row, judgement, by.id, now)
     session.add(row)
     await session.flush()
-    await _record(session, "marked", row, staff_id, now, _codes(row))
+    await _record(session, "marked", row, by.id, now, _codes(row))
     await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
     return row
 
@@ -200,24 +200,26 @@ async def _turns(session: AsyncSession, message: Message, *, most: int) -> list[
 
 
 async def undo(
-    session: AsyncSession, case: Case, *, message_id: int, staff_id: int, now: datetime
+    session: AsyncSession, by: StaffView, case: Case, *, message_id: int, now: datetime
 ) -> None:
     """Take one's own judgement back; doing so twice is the same as once.
 
     Raises:
+        NotFound: the case is out of the person's reach.
         Conflict: somebody else has judged it since (`not_yours`), or it is decided (`decided`).
     """
+    await case_rights.to_work(session, by, case)
     await session.get(Contact, case.contact_id, with_for_update=True)
     row = await session.scalar(
         select(RuleCase).where(RuleCase.message_id == message_id, RuleCase.case_id == case.id)
     )
     if row is None:
         return
-    if row.staff_id != staff_id:
+    if row.staff_id != by.id:
         raise Conflict("not_yours")
     if row.state != NEW:
         raise Conflict("decided")
-    await _record(session, "undone", row, staff_id, now, _codes(row))
+    await _record(session, "undone", row, by.id, now, _codes(row))
     await session.delete(row)
     await publish(session, "case", place_id=case.place_id, case_id=case.id, now=now)
 
@@ -235,8 +237,10 @@ async def write(
     """Keep a text of one's own as a case; the same text, written by the same person, once.
 
     Raises:
+        NotAllowed: the person may write no test cases.
         InputInvalid: no level or no category.
     """
+    rights.require_somewhere(viewer, "rules.draft")
     judgement.check()
     # A double click: the person's own new cases are few, and only decrypted ones can be compared.
     await take_turn(session, Turn.AUDIT_CHAIN)
@@ -271,7 +275,7 @@ async def write(
 
 async def _home(session: AsyncSession, viewer: StaffView) -> int | None:
     """Return the topmost place of a person."""
-    query = select(Place.id).where(Place.id.in_(viewer.at(*_READERS)))
+    query = select(Place.id).where(Place.id.in_(rights.places_for(viewer, "rules.draft")))
     return await session.scalar(query.order_by(func.length(Place.path), Place.id).limit(1))
 
 
@@ -317,8 +321,8 @@ async def decide(
 def may_decide(viewer: StaffView, row: RuleCase) -> bool:
     """Say whether a person's role allows to decide a case (it must still be somebody else's)."""
     if row.place_id is None:
-        return "district" in viewer.roles
-    return row.place_id in viewer.at(*_DECIDERS)
+        return "district" in viewer.roles and rights.may(viewer, "rules.judge")
+    return rights.may(viewer, "rules.judge", row.place_id)
 
 
 async def _visible(
@@ -333,7 +337,7 @@ async def _visible(
 
 def seen_by(viewer: StaffView) -> ColumnElement[bool]:
     """Match the cases that a person may know of."""
-    seen = RuleCase.place_id.in_(viewer.at(*_READERS))
+    seen = RuleCase.place_id.in_(rights.places_for(viewer, "rules.read"))
     return or_(seen, RuleCase.place_id.is_(None)) if "district" in viewer.roles else seen
 
 

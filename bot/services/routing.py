@@ -14,6 +14,7 @@ from bot.services import places
 
 DISTRICT_CATEGORIES = frozenset({"TCH"})
 NO_GUARDIAN_FAMILIES = frozenset({"abuse"})
+NO_GUARDIAN_CATEGORIES = frozenset({"SA", "ABU", "DV", "TCH"})
 
 
 def desk_kind(categories: Sequence[str], *, subject: str, who: str) -> str:
@@ -44,3 +45,12 @@ async def desk_place(
 def guardian_clock_allowed(family: str, *, subject: str, who: str) -> bool:
     """Say whether a case may start the clock that asks for the guardian to be told."""
     return family not in NO_GUARDIAN_FAMILIES and not (subject == "self" and who != "S")
+
+
+def bars_guardians(categories: Sequence[str]) -> bool:
+    """Say whether a danger bars telling the guardians, whatever else was said beside it.
+
+    A case keeps the family of its worst danger only: violence at home beside a plan of suicide
+    would be lost in it.
+    """
+    return bool(NO_GUARDIAN_CATEGORIES & set(categories))

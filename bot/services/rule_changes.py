@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.errors import InputInvalid
 from bot.core.levels import ESCALATED, rank
 from bot.db.models import Assessment, Contact, Message, RuleChange, RuleReplay, RuleSet
-from bot.services import audit
+from bot.services import audit, rights
 from bot.services.screening import Shadowed
 from bot.services.staff import StaffView
 from knowledge.risk import Level
@@ -146,8 +146,10 @@ async def texts(
         why: one of `WHY`.
 
     Raises:
+        NotAllowed: the person may not read other schools' words.
         InputInvalid: no reason of the list was given.
     """
+    rights.require_somewhere(viewer, "rules.publish")
     if why not in WHY:
         raise InputInvalid("why", field="why")
     query = _readable(viewer, rule_set, replay, way)

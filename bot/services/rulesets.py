@@ -20,11 +20,13 @@ from bot.db.locks import Turn, take_turn
 from bot.db.models import RuleChange, RuleSet
 from bot.db.models.rules import DRAFT, LIVE, RETIRED, SHADOW
 from bot.db.notices import Topic, notify
-from bot.services import audit
+from bot.services import audit, rights
 from bot.services.rule_files import check_files, packaged, packaged_version
+from bot.services.staff import StaffView
 from knowledge.risk.loading import digest_of
 from knowledge.risk.regression import Case, Failure, Regression, check
 
+READ, DRAFTING, PUBLISHING = "rules.read", "rules.draft", "rules.publish"
 PACKAGED_ID = 0
 NAME_LENGTH, NOTE_LENGTH = 80, 2_000
 VERSIONS_SHOWN = 50
@@ -63,8 +65,13 @@ class Overview:
     discarded: tuple[RuleSet, ...]
 
 
-async def overview(session: AsyncSession) -> Overview:
-    """Return every rule set without its files."""
+async def overview(session: AsyncSession, by: StaffView) -> Overview:
+    """Return every rule set without its files.
+
+    Raises:
+        NotAllowed: the person may not read rules.
+    """
+    rights.require_somewhere(by, READ)
     rows = (await session.scalars(select(RuleSet).order_by(RuleSet.id.desc()))).all()
     state = {name: [row for row in rows if row.state == name] for name in (LIVE, SHADOW, DRAFT)}
     published = sorted(
@@ -81,8 +88,19 @@ async def overview(session: AsyncSession) -> Overview:
     )
 
 
+async def read(session: AsyncSession, by: StaffView, rule_set_id: int) -> RuleSet:
+    """Return a rule set with its files to a person.
+
+    Raises:
+        NotAllowed: the person may not read rules.
+        NotFound: there is none.
+    """
+    rights.require_somewhere(by, READ)
+    return await get(session, rule_set_id)
+
+
 async def get(session: AsyncSession, rule_set_id: int) -> RuleSet:
-    """Return a rule set with its files.
+    """Return a rule set with its files, for the screen and for the jobs.
 
     Raises:
         NotFound: there is none.
@@ -112,7 +130,7 @@ def version_of(row: RuleSet | None) -> str:
 
 
 async def make_draft(
-    session: AsyncSession, *, name: str, note: str, staff_id: int, now: datetime, source: int = -1
+    session: AsyncSession, by: StaffView, *, name: str, note: str, now: datetime, source: int = -1
 ) -> RuleSet:
     """Make a draft of the rules in force, or of another set.
 
@@ -120,8 +138,10 @@ async def make_draft(
         source: id of the set to begin with, 0 for the packaged rules; negative: those in force.
 
     Raises:
+        NotAllowed: the person may write no drafts.
         InputInvalid: it has no name.
     """
+    rights.require_somewhere(by, DRAFTING)
     _check_words("name", name, NAME_LENGTH)
     _check_words("note", note, NOTE_LENGTH, needed=False)
     if source > PACKAGED_ID:
@@ -135,33 +155,35 @@ async def make_draft(
         based_on=version_of(base),
         files=dict(files_of(base)),
         problem=base.problem if base else None,
-        author=staff_id,
+        author=by.id,
         created_at=now,
         updated_at=now,
     )
     session.add(row)
     await session.flush()
-    await _record(session, "rules.draft_made", row, staff_id, now, base=row.based_on)
+    await _record(session, "rules.draft_made", row, by.id, now, base=row.based_on)
     return row
 
 
 async def save(
     database: Database,
+    by: StaffView,
     rule_set_id: int,
     *,
     file: str,
     text: str,
     row_version: int,
-    staff_id: int,
     now: datetime,
 ) -> RuleSet:
     """Keep a file of a draft as it was written, and say with the draft whether it loads.
 
     Raises:
+        NotAllowed: the person may write no drafts.
         Stale: the draft was changed meanwhile.
         Conflict: it is no draft any more.
         NotFound: there is no such draft or file.
     """
+    rights.require_somewhere(by, DRAFTING)
     async with database.read() as session:
         row = await get(session, rule_set_id)
         in_force = files_of(await live(session))
@@ -176,22 +198,23 @@ async def save(
         row.version = "" if checked.problem else digest_of(files)
         row.problem = checked.problem.stored() if checked.problem else None
         await _record(
-            session, "rules.saved", row, staff_id, now, file=file, loads=checked.problem is None
+            session, "rules.saved", row, by.id, now, file=file, loads=checked.problem is None
         )
     return row
 
 
 async def discard(
-    session: AsyncSession, rule_set_id: int, *, row_version: int, staff_id: int, now: datetime
+    session: AsyncSession, by: StaffView, rule_set_id: int, *, row_version: int, now: datetime
 ) -> None:
     """Put a draft aside; its text is kept and can begin a new draft."""
+    rights.require_somewhere(by, DRAFTING)
     row = await _locked(session, rule_set_id, row_version, (DRAFT,), now)
     row.state, row.retired_at = RETIRED, now
-    await _record(session, "rules.discarded", row, staff_id, now)
+    await _record(session, "rules.discarded", row, by.id, now)
 
 
 async def start_shadow(
-    session: AsyncSession, rule_set_id: int, *, row_version: int, staff_id: int, now: datetime
+    session: AsyncSession, by: StaffView, rule_set_id: int, *, row_version: int, now: datetime
 ) -> None:
     """Let a draft judge along; at most one at a time.
 
@@ -199,6 +222,7 @@ async def start_shadow(
         NotFit: it does not load.
         Conflict: another one is in shadow (`shadow_taken`), or this is no draft.
     """
+    rights.require_somewhere(by, PUBLISHING)
     await take_turn(session, Turn.AUDIT_CHAIN)
     if await session.scalar(select(RuleSet.id).where(RuleSet.state == SHADOW)) is not None:
         raise Conflict("shadow_taken")
@@ -210,26 +234,31 @@ async def start_shadow(
     await session.execute(
         delete(RuleChange).where(RuleChange.rule_set_id == row.id, RuleChange.replay_id.is_(None))
     )
-    await _record(session, "rules.shadow_started", row, staff_id, now)
+    await _record(session, "rules.shadow_started", row, by.id, now)
     await notify(session, Topic.PUBLISHED)
 
 
 async def stop_shadow(
-    session: AsyncSession, rule_set_id: int, *, row_version: int, staff_id: int, now: datetime
+    session: AsyncSession, by: StaffView, rule_set_id: int, *, row_version: int, now: datetime
 ) -> None:
     """Take a rule set out of shadow; it is a draft again, with what was found."""
+    rights.require_somewhere(by, PUBLISHING)
     row = await _locked(session, rule_set_id, row_version, (SHADOW,), now)
     row.state = DRAFT
-    await _record(session, "rules.shadow_stopped", row, staff_id, now)
+    await _record(session, "rules.shadow_stopped", row, by.id, now)
     await notify(session, Topic.PUBLISHED)
 
 
-async def examine(database: Database, rule_set_id: int, cases: Collection[Case] = ()) -> Regression:
+async def examine(
+    database: Database, by: StaffView, rule_set_id: int, cases: Collection[Case] = ()
+) -> Regression:
     """Check a rule set against all it must and must not see.
 
     Raises:
+        NotAllowed: the person may write no drafts.
         NotFit: it does not load.
     """
+    rights.require_somewhere(by, DRAFTING)
     async with database.read() as session:
         row = await get(session, rule_set_id)
     if row.problem is not None:
@@ -242,12 +271,12 @@ async def examine(database: Database, rule_set_id: int, cases: Collection[Case] 
 
 async def publish(
     database: Database,
+    by: StaffView,
     rule_set_id: int,
     *,
     row_version: int,
     instead_of: int,
     reason: str,
-    staff_id: int,
     now: datetime,
     cases: Collection[Case] = (),
 ) -> RuleSet:
@@ -258,42 +287,46 @@ async def publish(
         reason: why, for those who read the list of versions.
 
     Raises:
+        NotAllowed: the person may publish no rules.
         InputInvalid: there is no reason.
         NotFit: it does not load or gets something wrong; nobody may publish it then.
         Stale: it, or what is in force, was changed meanwhile.
     """
+    rights.require_somewhere(by, PUBLISHING)
     _check_words("reason", reason, NOTE_LENGTH)
-    result = await examine(database, rule_set_id, cases)
+    result = await examine(database, by, rule_set_id, cases)
     if not result.passed:
         raise NotFit(result.failures)
     async with database.write() as session:
         await take_turn(session, Turn.AUDIT_CHAIN)
         row = await _locked(session, rule_set_id, row_version, (DRAFT, SHADOW), now)
         await _retire_live(session, instead_of, now)
-        _put_in_force(row, reason, staff_id, now)
-        await _announce(session, row, staff_id, now)
+        _put_in_force(row, reason, by.id, now)
+        await _announce(session, row, by.id, now)
     return row
 
 
 async def go_back(
     database: Database,
+    by: StaffView,
     rule_set_id: int,
     *,
     instead_of: int,
     reason: str,
-    staff_id: int,
     now: datetime,
     cases: Collection[Case] = (),
 ) -> RuleSet:
     """Put an earlier version into force again, or the packaged rules (id 0), as a new version.
 
     Raises:
+        NotAllowed: the person may publish no rules.
         Conflict: it is in force already (`in_force`), or was never published.
         InputInvalid, NotFit, Stale: as for `publish`; the packaged rules are always fit.
     """
+    rights.require_somewhere(by, PUBLISHING)
     _check_words("reason", reason, NOTE_LENGTH)
     if rule_set_id != PACKAGED_ID:
-        result = await examine(database, rule_set_id, cases)
+        result = await examine(database, by, rule_set_id, cases)
         if not result.passed:
             raise NotFit(result.failures)
     async with database.write() as session:
@@ -317,9 +350,9 @@ async def go_back(
             updated_at=now,
         )
         session.add(row)
-        _put_in_force(row, reason, staff_id, now)
+        _put_in_force(row, reason, by.id, now)
         await session.flush()
-        await _announce(session, row, staff_id, now, again=rule_set_id)
+        await _announce(session, row, by.id, now, again=rule_set_id)
     return row
 
 

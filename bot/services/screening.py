@@ -7,6 +7,7 @@ fails on a text, the message counts as one that a person must look at (DESIGN §
 import asyncio
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import structlog
 
 import knowledge.risk
 from bot.core.levels import ESCALATED, rank
-from bot.services.guarding import GuardedClassifier
+from bot.services.guarding import GuardedClassifier, left_out
 from knowledge.errors import KnowledgeError
 from knowledge.risk import Assessment as Verdict
 from knowledge.risk import Context, Level, RuleSet, assess, load_rules
@@ -37,6 +38,7 @@ class Screened:
             before it as far as that is more than the open case holds already.
         shadow: what the rule set in shadow says; None when there is none.
         unaided: the classifier broke on it, and the rules judged alone.
+        hurried: the classifier was not asked, and the rules judged alone.
     """
 
     verdict: Verdict | None
@@ -44,6 +46,7 @@ class Screened:
     fresh: str
     shadow: "Shadowed | None" = None
     unaided: bool = False
+    hurried: bool = False
 
     @property
     def failed(self) -> bool:
@@ -144,9 +147,30 @@ class Screen:
             return None
 
     def judge(
-        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+        self,
+        text: str,
+        *,
+        who: str | None,
+        turns: Sequence[str],
+        floor: str,
+        weak_signs: int,
+        aided: bool = True,
     ) -> Screened:
-        """Judge one text; never raises."""
+        """Judge one text; never raises.
+
+        Args:
+            aided: ask the classifier, if there is one; otherwise the rules judge alone.
+        """
+        with nullcontext() if aided else left_out():
+            screened = self._judge(text, who, turns, floor, weak_signs)
+        if aided or self._classifier is None or screened.verdict is None or self.rules is None:
+            return screened
+        alone = replace(screened.verdict, rule_version=self.rules.version)
+        return replace(screened, verdict=alone, hurried=True)
+
+    def _judge(
+        self, text: str, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
+    ) -> Screened:
         failures = self._failures()
         try:
             if self.rules is None:

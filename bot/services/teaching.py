@@ -15,7 +15,7 @@ from bot.db.models import Binding, Child, Contact, Course, Guardian, Guardianshi
 from bot.db.models import course as course_states
 from bot.db.models.person import ACTIVE, ASKED
 from bot.db.models.place import OPEN
-from bot.services import people, places
+from bot.services import binding_lists, people, places
 from bot.services.rights import places_for, require
 from bot.services.staff import StaffView
 
@@ -115,7 +115,8 @@ async def pending_bindings(session: AsyncSession, by: StaffView) -> int:
     query = (
         select(func.count())
         .select_from(Binding)
-        .where(Binding.state == ASKED, Binding.place_id.in_(places_for(by, "binding.decide")))
+        .join(Place, Place.id == Binding.place_id)
+        .where(Binding.state == ASKED, binding_lists.listed_for(by))
     )
     return await session.scalar(query) or 0
 
@@ -186,9 +187,9 @@ async def _counts(session: AsyncSession, ids: list[int]) -> dict[int, tuple[int,
         .join(Contact, Contact.guardian_id == Guardianship.guardian_id)
         .where(
             *told,
-            Guardianship.unreachable == "",
             Contact.following.is_(True),
             Contact.stopped_at.is_(None),
+            Contact.notices_stopped_at.is_(None),
         )
         .group_by(Child.place_id)
     )
