@@ -25,6 +25,8 @@ from handlers import (
     held,
     media,
     my_data,
+    not_open,
+    notice_reply,
     notices,
     questions,
     reassurance,
@@ -32,6 +34,7 @@ from handlers import (
     smalltalk,
     stop,
     unvouched,
+    worries,
 )
 
 HANDLERS: tuple[ModuleType, ...] = (
@@ -42,7 +45,9 @@ HANDLERS: tuple[ModuleType, ...] = (
     stop,
     erasure,
     consents,
+    worries,
     notices,
+    notice_reply,
     emergency,
     my_data,
     held,
@@ -51,6 +56,7 @@ HANDLERS: tuple[ModuleType, ...] = (
     reassurance,
     attention,
     confirm,
+    not_open,
     courses,
     binding,
     feedback,

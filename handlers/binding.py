@@ -2,21 +2,22 @@
 
 A conversation of two or three steps that goes on beside everything else: what is no answer to its
 question is left to the other handlers, and danger never gets here. What was said so far is kept
-encrypted. Without a match the parent is told truthfully that the school has to say.
+encrypted. Without a match the parent is told truthfully that the school has to say. The code of a
+slip of paper from the school binds in one step.
 """
 
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.core import kin
+from bot.core import kin, slips
 from bot.core.commands import fixed_phrase, is_command, means, smalltalk_phrase, spoken
 from bot.core.messages import Outcome
 from bot.db.models import Contact
-from bot.services import bindings, places
-from bot.services.binding_talk import Talk
-from bot.services.bindings import Claim, Found
-from bot.services.handling import Context, StoredMessage
+from bot.services import binding_claims, bindings, places, slip_talk
+from bot.services.binding_claims import Claim, Found
+from bot.services.binding_talk import Talk, joined
+from bot.services.handling import Context, Effect, StoredMessage
 
 KIND = "binding"
 LONGEST = 60
@@ -31,6 +32,9 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return await _begin(context)
     if means("unbind", words):
         return await _leave(context)
+    code = slips.code_in(words)
+    if code is not None:
+        return await slip_talk.redeem(context, message, code)
     talk = Talk.of(context)
     if talk is None or len(words) > LONGEST:
         return None
@@ -38,18 +42,21 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return context.outcome(KIND, "binding.cancelled", context.keep_beside(None))
     if not talk.child:
         return await _take_name(context, talk, words)
-    if talk.shared:
+    if talk.asked:
         return await _take_which(context, talk, words)
     return await _take_rest(context, talk, words)
 
 
 async def _begin(context: Context) -> Outcome:
+    """Say how it stands with an earlier binding, and ask for the child's name."""
     async with context.services.database.read() as session:
-        left = await bindings.tries_left(session, context.sender.id, context.now)
+        contact = await session.get_one(Contact, context.sender.id)
+        left = await binding_claims.tries_left(session, contact.id, context.now)
+        stands = await binding_claims.standing(session, contact, context.now)
     if not left:
         return context.outcome(KIND, "binding.too_many", context.keep_beside(None))
-    begun = context.keep_beside(Talk().kept(context))
-    return context.outcome(KIND, "binding.ask_name", begun)
+    begun = context.outcome(KIND, "binding.ask_name", context.keep_beside(Talk().kept(context)))
+    return joined(context.say(f"binding.now_{stands}"), begun) if stands else begun
 
 
 async def _take_name(context: Context, talk: Talk, words: str) -> Outcome | None:
@@ -93,28 +100,23 @@ async def _claim(context: Context, talk: Talk) -> Outcome:
     services = context.services
     claim = Claim(talk.child, talk.relation, talk.phone)
     async with services.database.read() as session:
-        if not await bindings.tries_left(session, context.sender.id, context.now):
+        if not await binding_claims.tries_left(session, context.sender.id, context.now):
             return context.outcome(KIND, "binding.too_many", context.keep_beside(None))
         contact = await session.get_one(Contact, context.sender.id)
-        found = await bindings.look_up(session, services.ring, contact, claim)
+        found = await binding_claims.look_up(session, services.ring, contact, claim)
         place = await places.get(session, found.place_id)
-    if found.verdict == "which" and not talk.shared:
-        asked = replace(talk, shared=found.relations)
-        options = "、".join(kin.relation_word(code) for code in found.relations)
-        kept = context.keep_beside(asked.kept(context))
-        return context.outcome(KIND, "binding.which", kept, options=options)
+    if found.verdict == "which" and talk.asked:
+        # Asked once, and still nobody's relation alone.
+        found = replace(found, verdict="ask", reason="shared_phone")
+    if found.verdict == "which":
+        kept = context.keep_beside(replace(talk, asked=True).kept(context))
+        return context.outcome(KIND, "binding.which", _settle(context, claim, found), kept)
     return _settled(context, claim, found, place.name if place else "")
 
 
-def _settled(context: Context, claim: Claim, found: Found, place: str) -> Outcome:
-    if found.verdict == "already":
-        return context.outcome(KIND, "binding.already", context.keep_beside(None))
-    if found.verdict == "which":
-        # Asked once, and still nobody's relation alone.
-        found = replace(found, verdict="ask", reason="shared_phone")
-
+def _settle(context: Context, claim: Claim, found: Found) -> Effect:
     async def write(session: AsyncSession) -> None:
-        await bindings.settle(
+        await binding_claims.settle(
             session,
             context.services.ring,
             context.sender.id,
@@ -124,7 +126,13 @@ def _settled(context: Context, claim: Claim, found: Found, place: str) -> Outcom
             policy=context.services.policy,
         )
 
-    effects = (write, context.keep_beside(None))
+    return write
+
+
+def _settled(context: Context, claim: Claim, found: Found, place: str) -> Outcome:
+    if found.verdict == "already":
+        return context.outcome(KIND, "binding.already", context.keep_beside(None))
+    effects = (_settle(context, claim, found), context.keep_beside(None))
     if found.verdict == "match":
         word = kin.relation_word(claim.relation)
         return context.outcome(KIND, "binding.bound", *effects, place=place, relation=word)

@@ -6,7 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, spoken
 from bot.core.messages import Outcome
-from bot.services import consents
+from bot.db.models import Contact
+from bot.services import consents, data_requests
 from bot.services.handling import Context, StoredMessage
 
 ASKED = {"kind": "erasure"}
@@ -30,9 +31,16 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
 
 
 async def _erase(context: Context) -> Outcome:
-    async def erase(session: AsyncSession) -> None:
-        await consents.erase(session, context.sender.id, now=context.now)
-
     async with context.services.database.read() as session:
         phrase = await consents.erasure_phrase(session, context.sender.id)
+    answer = context.say(phrase).text
+
+    async def erase(session: AsyncSession) -> None:
+        contact = await session.get_one(Contact, context.sender.id)
+        # The page shows nothing from before, whatever has to be kept behind it.
+        await data_requests.settled(
+            session, contact, kind="delete", refused=False, answer=answer, now=context.now
+        )
+        await consents.erase(session, context.sender.id, now=context.now)
+
     return context.outcome("erasure", phrase, erase)

@@ -2,12 +2,12 @@
 
 import dataclasses
 
+from bot.core import slips
 from bot.core.messages import Kind, Outcome, Reply
-from bot.core.phrases import BYTE_LIMIT
 from bot.db.models import Contact
 from bot.db.models.place import OPEN
-from bot.services import bindings
-from bot.services.binding_talk import invite
+from bot.services import bindings, slip_talk
+from bot.services.binding_talk import invite, joined
 from bot.services.greeting import greeted
 from bot.services.handling import Context, StoredMessage
 
@@ -20,7 +20,22 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         outcome = context.outcome("follow", "greeting.back")
     else:
         outcome = context.outcome("follow", "greeting.first", greeted(context))
+    code = slips.code_in_scene(message.scene)
+    if code is not None:
+        return await _with_slip(context, message, outcome, code)
     return await _with_class(context, message, outcome) if message.scene else outcome
+
+
+async def _with_slip(
+    context: Context, message: StoredMessage, outcome: Outcome, code: str
+) -> Outcome:
+    """Bind by the slip of paper whose QR code was scanned."""
+    if not message.vouched:
+        return outcome
+    answer = await slip_talk.redeem(context, message, code)
+    (greeting,) = outcome.replies
+    effects = (*outcome.effects, *answer.effects)
+    return dataclasses.replace(joined(greeting, answer), effects=effects)
 
 
 async def _with_class(context: Context, message: StoredMessage, outcome: Outcome) -> Outcome:
@@ -40,14 +55,6 @@ async def _with_class(context: Context, message: StoredMessage, outcome: Outcome
 
 
 def _and_say(outcome: Outcome, words: Reply) -> Outcome:
-    """Add words to the greeting itself: what comes a second later may meet what was written then.
-
-    It also saves one of the few messages that WeChat takes after a scan.
-    """
+    """Add words to the greeting itself."""
     (greeting,) = outcome.replies
-    text = f"{greeting.text}\n\n{words.text}"
-    if len(text.encode()) > BYTE_LIMIT:
-        return dataclasses.replace(outcome, replies=(greeting, words))
-    source = f"{greeting.source}+{words.source}"
-    joined = dataclasses.replace(greeting, text=text, source=source)
-    return dataclasses.replace(outcome, replies=(joined,))
+    return joined(greeting, dataclasses.replace(outcome, replies=(words,)))

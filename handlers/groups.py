@@ -8,6 +8,7 @@ import dataclasses
 
 from bot.core.commands import is_command, spoken
 from bot.core.messages import Kind, Outcome
+from bot.services import going_live
 from bot.services.group import invite, neutral_line
 from bot.services.handling import Context, StoredMessage
 from bot.services.replies import abstain, answer, choices
@@ -26,6 +27,8 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     no_question = is_command(message.text) or answers.smalltalk(message.text)
     if not message.text.strip() or not spoken(message.kind) or no_question:
         return context.outcome("groups", "group.hello", invite=invite(context, message))
+    if await going_live.waits(context.services, context.sender.id, context.now):
+        return context.outcome("groups", "service.not_open")
     decision = await answers.ask(message.text)
     if answers.is_private(decision):
         return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})

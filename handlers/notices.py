@@ -17,7 +17,7 @@ from bot.core.errors import Conflict
 from bot.core.messages import Outcome
 from bot.core.notice_wish import Wish
 from bot.db.models import Message, Notice
-from bot.services import notice_chat, notices
+from bot.services import notice_chat, notice_feedback, notices
 from bot.services.handling import Context, Effect, StoredMessage
 from bot.services.notice_words import Sender, compose
 from bot.services.staff import StaffView
@@ -231,9 +231,11 @@ async def _chosen(
 
 async def _progress(session: AsyncSession, context: Context, by: StaffView) -> Outcome:
     items = []
-    for notice, place in await notice_chat.latest(session, by):
+    latest = await notice_chat.latest(session, by)
+    answers = await notice_feedback.counts(session, [notice.id for notice, _ in latest])
+    for notice, place in latest:
         found = await notices.states(session, notice.id, rows=0)
-        counts = found.counts
+        counts, (feedback, unread) = found.counts, answers.get(notice.id, (0, 0))
         items.append(
             context.services.phrases.format(
                 "notice.progress_item",
@@ -247,6 +249,8 @@ async def _progress(session: AsyncSession, context: Context, by: StaffView) -> O
                 read=counts["read"],
                 missed=counts["failed"] + counts["unreachable"],
                 unknown=counts["unknown"],
+                feedback=feedback,
+                unread=unread,
             )
         )
     if not items:

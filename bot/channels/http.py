@@ -64,7 +64,7 @@ async def post_json(
         raise ChannelUnavailable(f"{what}: no answer", code=UNKNOWN) from None
     if response.status_code == 429:
         raise ChannelRateLimited(
-            f"{what}: too many calls", retry_at=_retry_at(response, clock), code="http429"
+            f"{what}: too many calls", retry_at=make_retry_at(response, clock), code="http429"
         )
     if response.status_code != 200:
         code = f"http{response.status_code}"
@@ -92,7 +92,8 @@ def error_code(answer: Mapping[str, Any], *, what: str) -> int:
     return code
 
 
-def _retry_at(response: httpx2.Response, clock: Clock) -> datetime:
+def make_retry_at(response: httpx2.Response, clock: Clock) -> datetime:
+    """Return when a platform that answered 429 may be called again."""
     header = response.headers.get("Retry-After", "")
     seconds = int(header) if header.isascii() and header.isdecimal() else RETRY_AFTER_SECONDS
     return clock.now() + timedelta(seconds=min(seconds, MAX_RETRY_AFTER_SECONDS))

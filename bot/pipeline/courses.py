@@ -82,7 +82,6 @@ class CourseJobs:
             ids,
             key=run.key,
             now=now,
-            templates=self._services.templates,
         )
         if len(ids) == AT_ONCE:
             row = _row(str(run.payload["slot"]), home, ids[-1], now)
@@ -102,7 +101,11 @@ async def schedule_weekly(session: AsyncSession, now: datetime) -> None:
     )
 
 
-_WILLING = (Contact.stopped_at.is_(None), Contact.following.is_(True))
+_WILLING = (
+    Contact.stopped_at.is_(None),
+    Contact.courses_stopped_at.is_(None),
+    Contact.following.is_(True),
+)
 
 
 def _row(slot: str, place_id: int | None, after: int, now: datetime) -> JobRow:

@@ -13,23 +13,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import ChannelRateLimited, ChannelUnavailable
 from bot.core.messages import ReplyTo
-from bot.core.ports import AlertSender, Channel
+from bot.core.ports import AlertSender, Channel, SendResult
 from bot.db.failures import kind_of
 from bot.db.models import Contact, Delivery, Message
 from bot.db.models.delivery import ACCEPTED, ALERT, API, QUEUED, SENDING
 from bot.jobs.errors import Bury
 from bot.jobs.registry import JobRegistry, JobRun
+from bot.pipeline.calls import Calls
 from bot.pipeline.patience import REPLY_TRIES, Patience
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
 from bot.pipeline.work import Proofs
 from bot.services import (
     alarms,
+    alert_next,
+    alerts,
     cases,
     contacts,
     deliveries,
     ladder,
     live,
+    offers,
     places,
     priority,
     wording,
@@ -54,6 +58,7 @@ class Deliverer:
         patience: how often a reply is tried.
         saving: what becomes of replies when a platform's month is nearly used up.
         proofs: asks whom alerts reached, where the platform does not say at once.
+        calls: calls single people.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Deliverer:
         patience: Patience,
         saving: Saving,
         proofs: Proofs,
+        calls: Calls,
     ) -> None:
         self._services = services
         self._router = router
@@ -73,13 +79,16 @@ class Deliverer:
         self._patience = patience
         self._saving = saving
         self._proofs = proofs
+        self._calls = calls
 
     def register(self, registry: JobRegistry) -> None:
         """Add this class's jobs to the registry."""
         registry.send("reply.send", self.send_reply, max_attempts=REPLY_TRIES, on_dead=self.bury)
         registry.send("alert.send", self.send_alert, max_attempts=ALERT_TRIES, on_dead=self.bury)
         registry.tx("ladder.step", self.climb)
+        registry.tx(alerts.LOOK, self.look_for_receipt)
         registry.tx(priority.KIND, self.look_for_answer)
+        registry.tx(offers.KIND, self.end_offer)
         registry.tx("contact.tell", self.tell)
         registry.tx("upkeep.nightly", self.tidy)
         self._proofs.register(registry)
@@ -139,12 +148,9 @@ class Deliverer:
         if found is None:
             return None
         delivery, _ = found
-        sender = self._senders.get(delivery.target)
-        if sender is None:
-            raise Bury("no such group")
-        await self._proofs.check_day(delivery.target)
+        await self._proofs.check_day(delivery.target, delivery.staff_id)
         try:
-            result = await sender.send(delivery.body, mention_all=True, key=delivery.key)
+            result = await self._call(delivery)
         except ChannelRateLimited as error:
             if error.code == USED_UP:
                 # Waiting for the next month helps nobody: the case stands on the desk.
@@ -153,6 +159,19 @@ class Deliverer:
         if result.tasks:
             return partial(self._proofs.expect, delivery_id=delivery.id, tasks=result.tasks)
         return self._receipt(delivery.id, result.receipt or "ok")
+
+    async def _call(self, delivery: Delivery) -> SendResult:
+        """Call one person, or a group or list, in the way that a delivery names.
+
+        Raises:
+            Bury: there is no such way.
+        """
+        if delivery.staff_id is not None:
+            return await self._calls.send(delivery)
+        sender = self._senders.get(delivery.target)
+        if sender is None:
+            raise Bury("no such group")
+        return await sender.send(delivery.body, mention_all=True, key=delivery.key)
 
     async def _delivery(self, job: JobRun) -> tuple[Delivery, Contact | None] | None:
         async with self._services.database.read() as session:
@@ -196,6 +215,18 @@ class Deliverer:
                 subject=delivery.target,
                 policy=self._services.policy,
             )
+            await alert_next.failed(session, self._services.policy, delivery, now=now)
+
+    async def look_for_receipt(self, session: AsyncSession, job: JobRun) -> None:
+        """Look whether a call of a step arrived, and go on to the next way if none did."""
+        await alert_next.look(
+            session,
+            self._services.policy,
+            case_id=int(str(job.payload["case"])),
+            key=str(job.payload["key"]),
+            step=int(str(job.payload["step"])),
+            now=self._services.clock.now(),
+        )
 
     async def climb(self, session: AsyncSession, job: JobRun) -> None:
         """Do one planned step of a case's ladder."""
@@ -207,6 +238,11 @@ class Deliverer:
             step=int(str(job.payload["step"])),
             now=self._services.clock.now(),
         )
+
+    async def end_offer(self, session: AsyncSession, job: JobRun) -> None:
+        """End an offer whose time is up, or whose person has left, and ask the next one."""
+        now = self._services.clock.now()
+        await offers.look(session, int(str(job.payload["offer"])), now=now)
 
     async def look_for_answer(self, session: AsyncSession, job: JobRun) -> None:
         """Look whether a parent has answered the safety question."""

@@ -6,8 +6,7 @@ the message, and in groups too.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import cast
 
 import structlog
@@ -19,54 +18,40 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.bell import Bell
 from bot.core.clock import Clock
-from bot.core.levels import ESCALATED
 from bot.core.messages import IncomingMessage, Kind, Receipt
 from bot.core.privacy import clean
 from bot.db import field_keys
 from bot.db.engine import Database
-from bot.db.models import Assessment, Case, Contact, Message
-from bot.db.models.case import CLOSED
-from bot.services import alarms, assessments, cases, contacts, figures, rule_changes
+from bot.db.models import Case, Contact, Message
+from bot.pipeline import again
+from bot.pipeline.crowd import Crowd
+from bot.pipeline.memory import Memory, remember
+from bot.pipeline.turns import Turns
+from bot.services import (
+    alarms,
+    assessments,
+    cases,
+    contacts,
+    directory_contacts,
+    figures,
+    rule_changes,
+)
 from bot.services.alerts import AlertPolicy
 from bot.services.cases import Cause
 from bot.services.screening import Screen, Screened, Shadowed
 
 log = structlog.get_logger(__name__)
 
-MEMORY = timedelta(hours=24)
-MEMORY_TURNS = 10
-MEMORY_MESSAGES = 40
 COLLISIONS = 5
 UNANSWERED = frozenset({Kind.UNFOLLOW, Kind.RECEIPT})
 MEDIA = frozenset({Kind.VOICE, Kind.IMAGE, Kind.VIDEO, Kind.FILE, Kind.UNREADABLE})
 
-# Built once: these two run for every message.
+# Built once: it runs for every message.
 _KNOWN = select(Message.id, Message.contact_id, Message.level, Message.answerable).where(
     Message.channel == bindparam("channel"),
     Message.account == bindparam("account"),
     Message.platform_id == bindparam("platform_id"),
 )
-_EARLIER = (
-    select(Message.text, Assessment.weak, Assessment.fresh_level)
-    .join(Assessment, Assessment.message_id == Message.id)
-    .where(Message.contact_id == bindparam("contact"), Message.received_at > bindparam("since"))
-    .order_by(Message.id.desc())
-    .limit(MEMORY_MESSAGES)
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    """What the screen knows of a contact: earlier turns, weak signs before them, the open case."""
-
-    turns: tuple[str, ...]
-    weak_signs: int
-    recent_risk: bool
-    case: Case | None
-
-    @property
-    def floor(self) -> str:
-        return self.case.level if self.case else "0"
 
 
 class Inbox:
@@ -91,12 +76,20 @@ class Inbox:
         self._policy = policy
         self._bell = bell
         self.homes = homes
+        self.crowd = Crowd()
+        self._turns = Turns()
 
     async def accept(self, incoming: IncomingMessage) -> Receipt:
         """Store and screen one message; the same platform id again gives the stored receipt."""
         now = self._clock.now()
-        await self._screen.warm(clean(incoming.text))
-        receipt = await self._transact(incoming, now)
+        sender = (incoming.channel, incoming.account, incoming.sender)
+        with self.crowd.one_more():
+            async with self._turns.of(sender):
+                # Everybody waits for storing; for the classifier nobody has to: it is asked later.
+                aided = not self.crowd.behind
+                if aided:
+                    await self._screen.warm(clean(incoming.text))
+                receipt = await self._transact(incoming, now, aided)
         if receipt.case_id is not None and not receipt.duplicate:
             self._bell.ring()
         if receipt.duplicate:
@@ -116,7 +109,7 @@ class Inbox:
         )
         return receipt
 
-    async def _transact(self, incoming: IncomingMessage, now: datetime) -> Receipt:
+    async def _transact(self, incoming: IncomingMessage, now: datetime, aided: bool) -> Receipt:
         """Store in one transaction, again where another process was faster.
 
         Messages of one person that come at once may collide over the contact, then over the case;
@@ -125,33 +118,39 @@ class Inbox:
         for left in reversed(range(COLLISIONS)):
             try:
                 async with self._database.write() as session:
-                    return await self._accept(session, incoming, now)
+                    return await self._accept(session, incoming, now, aided)
             except IntegrityError:
                 if not left:
                     raise
         raise AssertionError("the last try returns or raises")
 
     async def _accept(
-        self, session: AsyncSession, incoming: IncomingMessage, now: datetime
+        self, session: AsyncSession, incoming: IncomingMessage, now: datetime, aided: bool
     ) -> Receipt:
         known = await self._known(session, incoming)
         if known is not None:
             return known
-        contact = await contacts.meet(
-            session, incoming, now, home=self.homes.get((incoming.channel, incoming.account), "")
-        )
+        home = self.homes.get((incoming.channel, incoming.account), "")
+        contact = await contacts.meet(session, incoming, now, home=home)
         await session.flush()
+        if contact.guardian_id is None and directory_contacts.vouches(incoming):
+            await directory_contacts.recognise(session, contact, home=home, now=now)
         with field_keys.of_place(contact.place_id):
-            receipt = await self._take_in(session, contact, incoming, now)
+            receipt = await self._take_in(session, contact, incoming, now, aided)
             await session.flush()
         return receipt
 
     async def _take_in(
-        self, session: AsyncSession, contact: Contact, incoming: IncomingMessage, now: datetime
+        self,
+        session: AsyncSession,
+        contact: Contact,
+        incoming: IncomingMessage,
+        now: datetime,
+        aided: bool,
     ) -> Receipt:
         text = clean(incoming.text)
-        memory = await self._remember(session, contact.id, now)
-        screened = self._judge(contact, text, memory)
+        memory = await remember(session, contact.id, now)
+        screened = self._judge(contact, text, memory, aided)
         message = await self._store(session, contact, incoming, text, screened, now)
         if message is None:
             return cast(Receipt, await self._known(session, incoming))
@@ -176,29 +175,14 @@ class Inbox:
             return None
         return Receipt(found[0], found[1], True, found[2], None, found[3])
 
-    async def _remember(self, session: AsyncSession, contact_id: int, now: datetime) -> _Memory:
-        last = await cases.latest(session, contact_id)
-        case = last if last is not None and last.state != CLOSED else None
-        since = now - MEMORY
-        if last is not None and last.closed_at is not None:
-            # What a person has seen and closed is not held against the next message.
-            since = max(since, last.closed_at)
-        rows = await session.execute(_EARLIER, {"contact": contact_id, "since": since})
-        earlier = rows.all()
-        return _Memory(
-            turns=tuple(row[0] for row in reversed(earlier[:MEMORY_TURNS]) if row[0]),
-            weak_signs=sum(1 for row in earlier[MEMORY_TURNS:] if row[1]),
-            recent_risk=any(row[2] in ESCALATED for row in earlier),
-            case=case,
-        )
-
-    def _judge(self, contact: Contact, text: str, memory: _Memory) -> Screened:
+    def _judge(self, contact: Contact, text: str, memory: Memory, aided: bool) -> Screened:
         return self._screen.judge(
             text,
             who=contact.who,
             turns=memory.turns,
             floor=memory.floor,
             weak_signs=memory.weak_signs,
+            aided=aided,
         )
 
     async def _store(
@@ -250,6 +234,8 @@ class Inbox:
             session.add(assessments.row_of(message, screened, now))
             if screened.shadow is not None:
                 await self._note_shadow(session, message.id, screened.shadow, now)
+            if screened.unaided or screened.hurried:
+                await again.queue(session, message, screened, now=now)
             if screened.unaided:
                 await alarms.raise_alarm(
                     session, "classifier_unusable", now=now, policy=self._policy
@@ -272,7 +258,7 @@ class Inbox:
         contact: Contact,
         message: Message,
         screened: Screened,
-        memory: _Memory,
+        memory: Memory,
         now: datetime,
     ) -> Case | None:
         cause: Cause | None = None

@@ -8,7 +8,6 @@ closed, the guardian blocked.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -16,23 +15,23 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.errors import UNKNOWN, ChannelRateLimited, ChannelRefused, ChannelUnavailable
-from bot.core.messages import IncomingMessage, Kind, ReplyTo
+from bot.core.messages import IncomingMessage, Kind
 from bot.core.ports import Channel, NoticeTemplate, SendResult
-from bot.db.models import Contact, Delivery, Notice, Place, Staff
+from bot.db.models import Contact, Delivery, Notice, Place
 from bot.db.models.delivery import ACCEPTED, CONFIRMED, READ
 from bot.db.models.delivery import UNKNOWN as HELD
-from bot.db.models.delivery import WITHDRAWN as STOPPED
-from bot.db.models.notice import EXPANDING, SENT, WITHDRAWN
+from bot.db.models.notice import EXPANDING, SENT
 from bot.jobs.errors import Bury, Retry
 from bot.jobs.registry import JobRegistry, JobRun
 from bot.jobs.table import enqueue
+from bot.pipeline.notice_letters import Letter, Letters
 from bot.pipeline.saving import Saving
-from bot.services import contacts, links, notice_plan, notice_results, notice_rows, notice_words
+from bot.services import links, notice_plan, notice_results, notice_rows, notice_words
 from bot.services.container import Services
 from bot.services.live import publish
 from bot.services.notice_plan import CLOSED, TEMPLATE, UNFOLLOWED, Way
 from bot.services.notice_rows import CORRECTION
-from bot.services.notice_words import Sender, compose
+from bot.services.notice_words import compose
 from bot.services.notices import CORRECT, EXPAND, EXPAND_PRIO
 
 Acknowledge = Callable[[AsyncSession], Awaitable[None]]
@@ -56,18 +55,6 @@ REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """One delivery, ready to leave."""
-
-    delivery: Delivery
-    notice: Notice
-    sender: Sender
-    way: Way
-    contact: Contact | None
-    to: ReplyTo
-
-
 class Notices:
     """Expands and sends.
 
@@ -87,6 +74,7 @@ class Notices:
         self._channels = channels
         self._templates = templates
         self._saving = saving
+        self._letters = Letters(services.database, templates.keys())
 
     def register(self, registry: JobRegistry) -> None:
         """Add this class's jobs to the registry."""
@@ -167,6 +155,7 @@ class Notices:
         others = await notice_plan.ways_to_contacts(
             session,
             {row.contact_id for row in told if row.guardian_id is None},
+            purpose=notice_plan.purpose_of(notice),
             now=now,
             templates=templates,
         )
@@ -179,12 +168,12 @@ class Notices:
     async def send(self, job: JobRun) -> Acknowledge | None:
         """Send one delivery over the way that is open to its person now."""
         now = self._services.clock.now()
-        letter = await self._letter(int(str(job.payload["delivery"])), now)
+        letter = await self._letters.read(int(str(job.payload["delivery"])), now)
         if letter is None:
             return None
         if letter.contact is None or not letter.way.name:
             raise Bury(letter.way.reason or notice_plan.NO_CONTACT)
-        account = (letter.contact.channel, letter.contact.account)
+        account = letter.account
         since = letter.delivery.created_at
         await self._saving.before(account, urgent=False, free=bool(letter.to.address), since=since)
         link = await self._link(letter, now)
@@ -206,46 +195,13 @@ class Notices:
             now=now,
         )
 
-    async def _letter(self, delivery_id: int, now: datetime) -> _Letter | None:
-        """Read what is to be sent; None when there is nothing (any more)."""
-        async with self._services.database.read() as session:
-            delivery = await session.get(Delivery, delivery_id)
-            if delivery is None or delivery.state in (ACCEPTED, READ, CONFIRMED, STOPPED):
-                return None
-            notice = await session.get_one(Notice, delivery.notice_id)
-            if notice.state == WITHDRAWN and notice_rows.round_of(delivery) != CORRECTION:
-                return None
-            way = await self._way(session, delivery, now)
-            contact = await session.get(Contact, way.contact_id) if way.contact_id else None
-            place = await session.get_one(Place, notice.place_id)
-            author = await session.get(Staff, notice.author_id) if notice.author_id else None
-            address, until = "", None
-            if contact is not None and contact.window_until and contact.channel != "wechat":
-                # Of no organisation of ours: only the address of their own message leads back.
-                address, until = await contacts.return_address(
-                    session, contact.id, None, now=now, answered_id=None
-                )
-        to = ReplyTo(contact.external_id if contact else "", None, address, until)
-        return _Letter(
-            delivery, notice, Sender(place.name, author.name if author else ""), way, contact, to
-        )
-
-    async def _way(self, session: AsyncSession, delivery: Delivery, now: datetime) -> Way:
-        templates = self._templates.keys()
-        if delivery.guardian_id is not None:
-            scope = notice_plan.children_concerned(delivery.notice_id or 0)
-            ids = [delivery.guardian_id]
-            found = await notice_plan.ways(session, ids, scope, now=now, templates=templates)
-            return found[delivery.guardian_id]
-        ids = [delivery.contact_id or 0]
-        found = await notice_plan.ways_to_contacts(session, ids, now=now, templates=templates)
-        return found.get(ids[0], Way(reason=notice_plan.NO_CONTACT))
-
-    async def _link(self, letter: _Letter, now: datetime) -> str:
+    async def _link(self, letter: Letter, now: datetime) -> str:
         """Return the address on which this person can confirm; empty: there is none."""
         services = self._services
-        correction = notice_rows.round_of(letter.delivery) == CORRECTION
-        if not services.public_url or not letter.notice.confirm or correction:
+        correction = letter.round == CORRECTION
+        # Behind a form the page is the only place where the words can be read.
+        wanted = letter.notice.kind == "notice" and (letter.notice.confirm or letter.formed)
+        if not services.public_url or not wanted or correction:
             return ""
         async with services.database.write() as session:
             token = await links.make(
@@ -259,13 +215,13 @@ class Notices:
             )
         return f"{services.public_url}/p/{token}"
 
-    async def _leave(self, letter: _Letter, contact: Contact, link: str) -> tuple[Way, SendResult]:
+    async def _leave(self, letter: Letter, contact: Contact, link: str) -> tuple[Way, SendResult]:
         if letter.way.name == TEMPLATE:
             return letter.way, await self._by_template(letter, contact, link)
         channel = self._channels.get((contact.channel, contact.account))
         if channel is None:
             raise Bury("no such account")
-        round_ = notice_rows.round_of(letter.delivery)
+        round_ = letter.round
         text = compose(
             self._services.phrases, letter.notice, letter.sender, round_=round_, link=link
         )
@@ -273,17 +229,17 @@ class Notices:
             return letter.way, await channel.send(letter.to, text, key=letter.delivery.key)
         except ChannelRefused as error:
             closed = REFUSALS.get(error.code) == CLOSED
-            if not closed or contact.channel != "wechat" or contact.account not in self._templates:
+            if not closed or not letter.formed:
                 raise
         way = Way(TEMPLATE, letter.way.contact_id, letter.way.lane)
         return way, await self._by_template(letter, contact, link)
 
-    async def _by_template(self, letter: _Letter, contact: Contact, link: str) -> SendResult:
+    async def _by_template(self, letter: Letter, contact: Contact, link: str) -> SendResult:
         words = notice_words.template(
             self._services.phrases,
             letter.notice,
             letter.sender,
-            round_=notice_rows.round_of(letter.delivery),
+            round_=letter.round,
             now=self._services.clock.now(),
         )
         try:

@@ -22,6 +22,7 @@ from bot.core.messages import Outcome, Reply
 from bot.db import field_keys
 from bot.db.failures import kind_of
 from bot.db.models import Contact, Message
+from bot.pipeline.gate import Gate
 from bot.pipeline.slot import PassiveSlot
 from bot.services import alarms, deliveries, figures
 from bot.services.container import Services
@@ -71,8 +72,13 @@ class Router:
         self._services = services
         self._handlers = handlers
         self._fallback = fallback
-        self._gate = asyncio.Semaphore(ROUTES_AT_ONCE)
+        self._gate = Gate(ROUTES_AT_ONCE)
         self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    @property
+    def crowded(self) -> bool:
+        """Say whether answering has fallen behind."""
+        return self._gate.crowded
 
     async def route(
         self,
@@ -100,7 +106,10 @@ class Router:
             turn.release()
 
     async def _in_turn(self, message_id: int, slot: PassiveSlot | None, urgent: bool) -> Routed:
-        async with nullcontext() if urgent else self._gate:
+        def wanted() -> bool:
+            return slot is None or slot.open
+
+        async with nullcontext() if urgent else self._gate.place(wanted):
             return await self._route(message_id, slot)
 
     async def _route(self, message_id: int, slot: PassiveSlot | None) -> Routed:

@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 
 from bot.core.clock import Clock
 from bot.core.errors import ChannelRateLimited
+from bot.core.ports import SLOWED
 from bot.jobs.errors import Bury, Retry
 from bot.services.quota import USED_UP, Account, Meter, Room
 
 LOOK_AGAIN = timedelta(minutes=10)
-# `code` of a limit that is one person's: nobody else has to wait for it.
-SLOWED = "slowed"
 # What nobody has read for a day is better not sent at all.
 HELD_BACK = timedelta(days=1)
 

@@ -18,6 +18,11 @@ class PassiveSlot:
         self._taken = False
         self._closed = False
 
+    @property
+    def open(self) -> bool:
+        """Say whether the callback still waits for a reply."""
+        return not (self._taken or self._closed)
+
     def take(self) -> bool:
         """Claim the slot for a reply that is about to be committed."""
         if self._closed or self._taken:

@@ -22,7 +22,7 @@ from bot.db.models.operation import AWAITED, PROVED, UNPROVED
 from bot.jobs.errors import Bury, Retry
 from bot.jobs.registry import JobRegistry, JobRun
 from bot.jobs.table import enqueue
-from bot.services import alarms, deliveries
+from bot.services import alarms, alert_next, deliveries
 from bot.services.container import Services
 from bot.services.quota import USED_UP
 
@@ -57,8 +57,11 @@ class Proofs:
         """Add this class's jobs to the registry."""
         registry.send(KIND, self.ask, max_attempts=10, on_dead=self.give_up)
 
-    async def check_day(self, target: str) -> None:
+    async def check_day(self, target: str, staff_id: int | None = None) -> None:
         """Refuse what the platform would drop silently.
+
+        Args:
+            staff_id: who is called, where it calls one person.
 
         Raises:
             Bury: these people have had as many notices today as the platform delivers.
@@ -71,7 +74,11 @@ class Proofs:
             sent = await session.scalar(
                 select(func.count(func.distinct(WorkTask.delivery_id)))
                 .join(Delivery, Delivery.id == WorkTask.delivery_id)
-                .where(Delivery.target == target, WorkTask.sent_at >= midnight)
+                .where(
+                    Delivery.target == target,
+                    Delivery.staff_id == staff_id,
+                    WorkTask.sent_at >= midnight,
+                )
             )
         if (sent or 0) >= PER_DAY:
             raise Bury("day")
@@ -162,6 +169,7 @@ class Proofs:
             await deliveries.gave_up(
                 session, delivery.id, reason=reason, unreachable=False, now=now
             )
+            await alert_next.failed(session, self._services.policy, delivery, now=now)
 
     async def _tell(
         self, session: AsyncSession, delivery: Delivery, reasons: Mapping[str, int], now: datetime

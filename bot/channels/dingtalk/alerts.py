@@ -43,7 +43,11 @@ class WorkAlerts:
         self._notices = notices
 
     async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
-        """Send to everybody listed, 100 a call.
+        """Send to everybody listed; raises what `call` does."""
+        return await self.call(self._people, text, key=key)
+
+    async def call(self, people: Sequence[str], text: str, *, key: str) -> SendResult:
+        """Send to people, 100 a call.
 
         Raises:
             ChannelUnavailable, ChannelRateLimited: something may be tried again, with the same key.
@@ -51,7 +55,7 @@ class WorkAlerts:
         """
         mark = hashlib.sha256(key.encode()).hexdigest()[:8]
         words = f"{fit(text, MAX_BYTES)}\n\n#{mark}"
-        done = await self._notices.send(self._people, text[:TITLE_LENGTH], words)
+        done = await self._notices.send(people, text[:TITLE_LENGTH], words)
         errors = [task.error for task in done if task.error is not None]
         for error in errors:
             if error.retryable:
@@ -108,13 +112,17 @@ class DingAlerts:
         self._client = client
 
     async def send(self, text: str, *, mention_all: bool, key: str) -> SendResult:
-        """Send one DING to everybody listed.
+        """Send one DING to everybody listed; raises what `call` does."""
+        return await self.call(self._people, text, key=key)
+
+    async def call(self, people: Sequence[str], text: str, *, key: str) -> SendResult:
+        """Send one DING to people.
 
         Raises:
             ChannelUnavailable, ChannelRateLimited
             ChannelRefused: the organisation may not, or it reached nobody.
         """
-        return await self._client.ding(self._people, fit(text))
+        return await self._client.ding(people, fit(text))
 
     async def close(self) -> None:
         """Leave the client to its channel."""

@@ -70,18 +70,28 @@ class DingtalkApi:
         self._new = keeper(f"dingtalk:{robot}", fetch=self._fetch_new)
         self._old = keeper(f"dingtalk-oapi:{robot}", fetch=self._fetch_old)
 
-    async def call(self, method: str, path: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    async def call(
+        self,
+        method: str,
+        path: str,
+        payload: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Call `api.dingtalk.com` with the token; return the answer of a success.
+
+        Args:
+            query: goes into the address, encoded.
 
         Raises:
             ChannelUnavailable, ChannelRateLimited, ChannelRefused
         """
         what = "/".join(path.split("/")[-2:])
         token = await self._new.get()
-        status, answer = await self._send_new(method, path, payload, token, what)
+        send = partial(self._send_new, method, path, query or {}, payload, what)
+        status, answer = await send(token)
         if status != 200 and errors.is_token_word(answer):
             token = await self._new.replace(token)
-            status, answer = await self._send_new(method, path, payload, token, what)
+            status, answer = await send(token)
         if status != 200:
             raise errors.sort_word(status, answer, what, self.clock)
         return answer
@@ -157,12 +167,17 @@ class DingtalkApi:
         await self._http.aclose()
 
     async def _send_new(
-        self, method: str, path: str, payload: Mapping[str, Any], token: str, what: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        payload: Mapping[str, Any] | None,
+        what: str,
+        token: str,
     ) -> tuple[int, dict[str, Any]]:
         self._count(what)
-        return await self.request(
-            method, self.api_base + path, payload, what, {TOKEN_HEADER: token}
-        )
+        address = httpx2.URL(self.api_base + path).copy_merge_params(query)
+        return await self.request(method, address, payload, what, {TOKEN_HEADER: token})
 
     async def _send_old(
         self, path: str, payload: Mapping[str, Any], token: str, what: str

@@ -22,13 +22,13 @@ from typing import Any
 import structlog
 
 from bot.channels.dingtalk import parse
-from bot.channels.dingtalk.client import DingtalkClient
+from bot.channels.dingtalk.client import FLOW_WAIT, DingtalkClient
 from bot.channels.envelope import Envelope, Opened
 from bot.channels.words import fit
 from bot.core.clock import Clock, epoch_ms
 from bot.core.errors import CallbackMalformed, CallbackRejected, ChannelRefused, ConfigInvalid
 from bot.core.messages import IncomingMessage, Reply, ReplyTo
-from bot.core.ports import CallbackAnswer, CallbackRequest, SendResult
+from bot.core.ports import SLOWED, CallbackAnswer, CallbackRequest, ReadState, SendResult, SentMany
 
 log = structlog.get_logger(__name__)
 
@@ -164,6 +164,30 @@ class DingtalkChannel:
         if to.person.startswith(FOREIGN):
             raise ChannelRefused("batchSend: not of this organisation", code="outside")
         return await self.client.send_person(to.person, text)
+
+    async def read_state(self, person: str, receipt: str) -> ReadState | None:
+        """Ask whether a person has read what was sent to them 1:1 with this receipt."""
+        return await self.client.read_state(person, receipt)
+
+    def takes(self, person: str) -> bool:
+        """Say whether a person belongs to the organisation, so that the robot may write first."""
+        return not person.startswith(FOREIGN)
+
+    async def send_many(self, people: Sequence[str], text: str) -> SentMany:
+        """Send the same words to at most 20 people in one call, which is what counts by the month.
+
+        Raises:
+            ChannelUnavailable, ChannelRateLimited, ChannelRefused
+        """
+        (sent,) = await self.client.send_people(people, "sampleText", {"content": fit(text)})
+        if sent.error is not None:
+            raise sent.error
+        missed = (
+            dict.fromkeys(sent.invalid, "invalid")
+            | dict.fromkeys(sent.filtered, "filtered")
+            | dict.fromkeys(sent.slowed, SLOWED)
+        )
+        return SentMany(sent.receipt, missed, FLOW_WAIT)
 
     async def _answer(self, to: ReplyTo, text: str, until: int) -> SendResult:
         mention = to.person if to.group and not to.person.startswith(FOREIGN) else ""

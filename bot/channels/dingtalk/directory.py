@@ -1,4 +1,4 @@
-"""DingTalk's directory of families (家校通讯录 2.0): classes, children, guardians, page by page.
+"""DingTalk's directory of families (家校通讯录 2.0): classes and who is in them, page by page.
 
 Built by `bot.wiring` for each robot, called by the jobs of imports. The organisation's directory is
 read only. Source: open.dingtalk.com, `obtains-a-list-of-home-school-user-identities` and its
@@ -46,6 +46,7 @@ class DingtalkDirectory:
                     yield ListedClass(
                         name if name.startswith(grade) else grade + name,
                         tuple([child async for child in self._children(number)]),
+                        tuple([one async for one in self._teachers(number)]),
                     )
                 else:
                     waiting.append((number, name if kind == GRADE else ""))
@@ -54,6 +55,11 @@ class DingtalkDirectory:
         asked = {"super_id": int(above)} if above and above.isdecimal() else {}
         async for row in self._pages(DEPARTMENTS, asked, "details"):
             yield row
+
+    async def _teachers(self, class_id: str) -> AsyncIterator[tuple[str, str]]:
+        asked = {"class_id": int(class_id) if class_id.isdecimal() else class_id}
+        async for row in self._pages(PEOPLE, asked | {"role": "teacher"}, "details"):
+            yield _text(row, "userid"), _text(row, "name")
 
     async def _children(self, class_id: str) -> AsyncIterator[ListedChild]:
         asked = {"class_id": int(class_id) if class_id.isdecimal() else class_id}

@@ -165,6 +165,16 @@ class WechatChannel:
             raise ChannelRefused("custom/send: WeChat has no groups for us", code="no_groups")
         return await self.client.send_custom(to.person, text)
 
+    async def typing(self, person: str) -> None:
+        """Show a person that somebody is writing to them.
+
+        Raises:
+            ChannelError: more than 30 seconds after their words (45080), or shown already (45081).
+        """
+        await self.client.call(
+            "/cgi-bin/message/custom/typing", {"touser": person, "command": "Typing"}
+        )
+
     async def close(self) -> None:
         """Close the client's connections."""
         await self.client.close()
