@@ -24,6 +24,7 @@ class Access:
         without_factor: may be called before a second factor that is demanded has been set up.
         before_code: may be called when the password was right and the code is still missing.
         form_bytes: how long a form may be as it is sent; a Chinese character takes nine.
+        form_fields: how many fields a form may have.
         file_bytes: how long a file beside the form's fields may be; 0: the page takes none.
     """
 
@@ -35,6 +36,7 @@ class Access:
     without_factor: bool = False
     before_code: bool = False
     form_bytes: int = 64 * 1024
+    form_fields: int = 50
     file_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -89,6 +91,8 @@ DESK_BY_ITSELF = Access("case.summary", by_itself=True)
 CASE = Access("case.read")
 CASE_BY_ITSELF = Access("case.read", by_itself=True)
 CASE_WORK = Access("case.work")
+# Room for a text far beyond its bound: then the page can say so, and give it back.
+CASE_TEXT = Access("case.work", form_bytes=1024 * 1024)
 RULES = Access("rules.read")
 RULES_BY_ITSELF = Access("rules.read", by_itself=True)
 RULES_DRAFT = Access("rules.draft")

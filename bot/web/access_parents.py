@@ -19,6 +19,7 @@ PARENTS: Mapping[tuple[str, str], Access] = {
     ("POST", f"{LINK}/delete"): PUBLIC,
     ("POST", f"{LINK}/unbind"): PUBLIC,
     ("POST", f"{LINK}/confirm"): PUBLIC,
+    ("POST", f"{LINK}/answer"): PUBLIC,
     ("GET", f"{LINK}/export.json"): PUBLIC,
     ("GET", f"{LINK}/export.html"): PUBLIC,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bot.services.importing.reading import FILE_BYTES
+from bot.services.excel import FILE_BYTES
 from bot.web.access import Access, for_action
 
 PLACE = "/admin/tree/{place_id:int}"
@@ -26,13 +26,20 @@ PEOPLE: Mapping[tuple[str, str], Access] = {
     ("POST", f"{PERSON}/grant"): for_action("role.grant"),
     ("POST", f"{PERSON}/revoke"): for_action("role.grant"),
     ("POST", f"{PERSON}/password"): for_action("staff.change"),
+    ("POST", f"{PERSON}/dingtalk"): for_action("staff.change"),
     ("POST", f"{PERSON}/leave"): for_action("staff.change"),
     ("POST", f"{PERSON}/return"): for_action("staff.change"),
     ("GET", "/admin/people"): for_action("people.list"),
     ("POST", "/admin/people"): for_action("people.list"),
+    ("GET", "/admin/people/new"): for_action("people.change"),
+    ("POST", "/admin/people/new"): for_action("people.change"),
     ("GET", CHILD): for_action("people.list"),
     ("POST", f"{CHILD}/move"): for_action("people.change"),
     ("POST", f"{CHILD}/leave"): for_action("people.change"),
+    ("POST", f"{CHILD}/change"): for_action("people.change"),
+    ("POST", f"{CHILD}/guardians"): for_action("people.change"),
+    ("POST", f"{CHILD}/guardians/{{tie_id:int}}/person"): for_action("people.change"),
+    ("POST", f"{CHILD}/guardians/{{tie_id:int}}/end"): for_action("people.change"),
     ("POST", f"{CHILD}/guardians/{{tie_id:int}}"): for_action("people.change"),
     ("POST", f"{CHILD}/guardians/{{tie_id:int}}/block"): for_action("people.change"),
     ("GET", "/admin/import"): for_action("people.import"),
@@ -42,8 +49,11 @@ PEOPLE: Mapping[tuple[str, str], Access] = {
     ("GET", IMPORT): for_action("people.import"),
     ("GET", f"{IMPORT}/progress"): for_action("people.import", by_itself=True),
     ("GET", f"{IMPORT}/report"): for_action("people.import"),
+    ("POST", f"{IMPORT}/choose"): for_action("people.import"),
     ("POST", f"{IMPORT}/apply"): for_action("people.import"),
     ("POST", f"{IMPORT}/undo"): for_action("people.import"),
     ("GET", "/admin/requests"): for_action("request.decide"),
     ("POST", "/admin/requests/{request_id:int}/answer"): for_action("request.decide"),
+    ("GET", "/admin/consents"): for_action("consent.read"),
+    ("GET", "/admin/consents/export"): for_action("consent.read"),
 }

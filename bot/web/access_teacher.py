@@ -26,6 +26,8 @@ TEACHER: Mapping[tuple[str, str], Access] = {
     ("POST", f"{BINDING}/refuse"): for_action("binding.decide"),
     ("POST", f"{BINDING}/withdraw"): for_action("binding.decide"),
     ("GET", "/teacher/classes/{class_id:int}/code"): for_action("binding.decide"),
+    ("GET", "/teacher/classes/{class_id:int}/slips"): for_action("binding.decide"),
+    ("POST", "/teacher/classes/{class_id:int}/slips"): for_action("binding.decide"),
     ("GET", "/teacher/courses"): for_action("course.read"),
     ("POST", "/teacher/courses"): for_action("course.change"),
     ("GET", "/teacher/courses/new"): for_action("course.change"),

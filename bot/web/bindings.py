@@ -5,7 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core import kin
 from bot.core.errors import Conflict, InputInvalid
-from bot.services import binding_desk, class_codes
+from bot.services import binding_desk, binding_lists, class_codes
 from bot.web.bindings_words import word
 from bot.web.guard import Call
 
@@ -16,8 +16,8 @@ async def list_page(call: Call, *, status: int = 200, trouble: str = "") -> Resp
     """Show who waits, what was agreed to in the last week, and the classes' codes."""
     services, now = call.services, call.services.clock.now()
     async with services.database.read() as session:
-        waiting = await binding_desk.waiting(session, services.ring, call.staff)
-        decided = await binding_desk.decided(session, call.staff, now)
+        waiting = await binding_lists.waiting(session, services.ring, call.staff)
+        decided = await binding_lists.decided(session, call.staff, now)
         classes = await class_codes.classes(session, call.staff)
     if waiting:
         async with services.database.write() as session:
@@ -93,7 +93,7 @@ async def withdraw(call: Call) -> Response:
 
 
 async def _conflict(call: Call, error: Conflict) -> Response:
-    code = str(error) if str(error) == "custody" else "conflict"
+    code = str(error) if str(error) in ("custody", "place_closed") else "conflict"
     return await list_page(call, status=error.status, trouble=word("trouble", code))
 
 

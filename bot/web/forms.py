@@ -17,7 +17,7 @@ from bot.core.errors import CallbackTooLarge, InputInvalid
 from bot.core.privacy import clean
 from bot.web.access import Access
 
-MOST_FIELDS, MOST_FILES = 50, 1
+MOST_FILES = 1
 MULTIPART = "multipart/form-data"
 
 
@@ -53,7 +53,10 @@ async def read_form(request: Request, access: Access) -> Form:
         return await asyncio.to_thread(_multipart, content_type, body, access)
     try:
         fields = parse_qs(
-            body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"
+            body.decode(),
+            keep_blank_values=True,
+            max_num_fields=access.form_fields,
+            errors="strict",
         )
     except ValueError:
         raise InputInvalid("not a form") from None
@@ -89,7 +92,7 @@ class _Parts:
 
     def begin(self) -> None:
         """Begin a part."""
-        if len(self.done) >= MOST_FIELDS + MOST_FILES:
+        if len(self.done) >= self._access.form_fields + MOST_FILES:
             raise InputInvalid("too many fields")
         self._part = _Part()
 

@@ -73,10 +73,7 @@ class Call:
         """
         if self.signed_in is None:
             return None
-        async with self.services.database.read() as session:
-            return await staff.still(
-                session, login_id=self.signed_in.login_id, now=self.services.clock.now()
-            )
+        return await self.services.live.logins.still(self.signed_in.login_id)
 
     def page(self, template: str, *, status: int = 200, **values: object) -> Response:
         """Render a template for this caller."""
@@ -150,14 +147,9 @@ class Guard:
         token = request.cookies.get(LOGIN_COOKIE)
         if not token or len(token) > 128:
             return None
-        async with self.services.database.read() as session:
-            return await staff.identify(
-                session,
-                self.services.ring,
-                token=token,
-                now=self.services.clock.now(),
-                waiting=access.before_code,
-            )
+        return await self.services.live.logins.identify(
+            self.services.ring, token, waiting=access.before_code
+        )
 
     async def _touch(self, signed_in: SignedIn | None, access: Access) -> None:
         now = self.services.clock.now()

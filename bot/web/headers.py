@@ -27,8 +27,12 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "[::1]", "localhost"})
 
 
 def secure(response: Response, request: Request) -> Response:
-    """Add the security headers; a page is never kept by a browser or a proxy."""
-    response.headers.update(HEADERS)
+    """Add the security headers; a page is never kept by a browser or a proxy.
+
+    One that brings a content policy of its own (a file, which may run nothing) keeps that.
+    """
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if request.url.scheme == "https":
         response.headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -8,16 +8,16 @@ from starlette.responses import RedirectResponse, Response
 from bot.core.errors import Conflict, InputInvalid
 from bot.db.models.imports import APPLIED, APPLYING, CHECKED, FAILED, READING, UNDOING
 from bot.services import audit, places, rights
-from bot.services.importing import batches
+from bot.services.importing import batches, shown
 from bot.services.importing.reading import template
 from bot.services.importing.report import explained, lines, report
-from bot.services.importing.rows import DONE, KEPT, READY, SAME, UNDONE, WARN, WRONG
+from bot.services.importing.rows import ASK, CHOSEN, DONE, KEPT, READY, SAME, UNDONE, WARN, WRONG
 from bot.services.importing.words import said
 from bot.web.guard import Call
 from bot.web.people_words import notice, word
 
 EXCEL_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-STATES = (WRONG, WARN, READY, SAME, DONE, UNDONE, KEPT)
+STATES = (ASK, WRONG, WARN, READY, SAME, DONE, UNDONE, KEPT)
 RUNNING = (READING, APPLYING, UNDOING)
 
 
@@ -29,8 +29,8 @@ async def list_page(call: Call) -> Response:
 async def _list_page(call: Call, *, status: int = 200, trouble: str = "") -> Response:
     now = call.services.clock.now()
     async with call.services.database.read() as session:
-        listed = await batches.listed(session, call.staff)
-        where = await batches.places_of(session, call.staff)
+        listed = await shown.listed(session, call.staff)
+        where = await shown.places_of(session, call.staff)
         robots = await _robots(session, call)
         names = {
             one.place_id: place.name
@@ -40,7 +40,7 @@ async def _list_page(call: Call, *, status: int = 200, trouble: str = "") -> Res
     return call.page(
         "admin_import.html",
         status=status,
-        batches=[(one, *batches.shown_state(one, now)) for one in listed],
+        batches=[(one, *shown.shown_state(one, now)) for one in listed],
         places=where,
         names=names,
         robots=robots,
@@ -110,39 +110,42 @@ async def _robots(session: AsyncSession, call: Call) -> list[str]:
 
 async def one_page(call: Call) -> Response:
     """Show one import with a page of its rows."""
-    return await _one_page(call, notice=notice(call.request.query_params.get("done", "")))
+    return await _one_page(call, done=call.request.query_params.get("done", ""))
 
 
 async def _one_page(
-    call: Call, *, status: int = 200, notice: str = "", trouble: str = ""
+    call: Call, *, status: int = 200, done: str = "", trouble: str = ""
 ) -> Response:
     asked, now = call.request.query_params, call.services.clock.now()
     state = asked.get("state", "") if asked.get("state") in STATES else ""
     async with call.services.database.write() as session:
         batch = await batches.get(session, call.staff, _batch_id(call))
         place = await places.get(session, batch.place_id)
-        rows = await batches.rows_of(
-            session, batch.id, state, max(1, _number(asked.get("page", "")))
-        )
+        rows = await shown.rows_of(session, batch.id, state, max(1, _number(asked.get("page", ""))))
         if rows.rows:
             await _read(call, session, batch.id, len(rows.rows))
-    shown, problem = batches.shown_state(batch, now)
-    may_undo = shown == APPLIED or (shown == FAILED and batch.applied_at is not None)
+    state_now, problem = shown.shown_state(batch, now)
+    may_undo = state_now == APPLIED or (state_now == FAILED and batch.applied_at is not None)
     return call.page(
         "admin_import_one.html",
         status=status,
         b=batch,
-        shown=shown,
+        shown=state_now,
         problem=problem,
-        running=shown in RUNNING,
-        may_apply=shown == CHECKED or (may_undo and shown == FAILED and not batch.undone_at),
+        running=state_now in RUNNING,
+        may_apply=state_now == CHECKED
+        or (may_undo and state_now == FAILED and not batch.undone_at),
         may_undo=may_undo,
+        may_choose=state_now == CHECKED,
+        may_staff=rights.may(call.staff, "staff.change", batch.place_id),
+        chosen=batch.counts.get(f"code.{CHOSEN}", 0),
         place=place,
         rows=rows,
         state=state,
         states=[one for one in STATES if batch.counts.get(one)],
         codes=_codes(batch.counts),
-        notice=notice,
+        # That it has begun is said while it runs only.
+        notice=notice(done) if state_now in RUNNING or done == "chosen" else "",
         trouble=trouble,
         word=word,
         said=said,
@@ -154,18 +157,38 @@ async def progress(call: Call) -> Response:
     """Return how far an import is, for an open page; at its end the page loads anew."""
     async with call.services.database.read() as session:
         batch = await batches.get(session, call.staff, _batch_id(call))
-    shown, problem = batches.shown_state(batch, call.services.clock.now())
+    state_now, problem = shown.shown_state(batch, call.services.clock.now())
     response = call.page(
         "_import_progress.html",
         b=batch,
-        shown=shown,
+        shown=state_now,
         problem=problem,
-        running=shown in RUNNING,
+        running=state_now in RUNNING,
         said=said,
     )
-    if shown not in RUNNING:
+    if state_now not in RUNNING:
         response.headers["HX-Refresh"] = "true"
     return response
+
+
+async def choose(call: Call) -> Response:
+    """Take the ticked rows into the import; or, asked to, none of those that were ticked."""
+    sent = call.form
+    ticked = {_number(name.removeprefix("row_")) for name in sent if name.startswith("row_")}
+    if not ticked and sent.get("clear") != "1":
+        return await _one_page(call, status=422, trouble=word("trouble", "ticked"))
+    try:
+        async with call.services.database.write() as session:
+            await batches.choose(
+                session,
+                call.staff,
+                _batch_id(call),
+                set() if sent.get("clear") == "1" else ticked,
+                row_version=_number(sent.get("row", "")),
+            )
+    except Conflict as error:
+        return await _one_page(call, status=error.status, trouble=word("trouble", str(error)))
+    return RedirectResponse(f"/admin/import/{_batch_id(call)}?done=chosen&state={ASK}", 303)
 
 
 async def apply(call: Call) -> Response:

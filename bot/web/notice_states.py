@@ -16,7 +16,17 @@ from bot.core.kin import relation_word
 from bot.db.models import Notice, Place
 from bot.db.models.delivery import QUEUED, SENDING
 from bot.db.models.notice import DRAFT, EXPANDING, SENT, WITHDRAWN
-from bot.services import desk, notice_confirm, notice_lists, notice_people, notices, rights
+from bot.services import (
+    desk,
+    notice_answers,
+    notice_confirm,
+    notice_feedback,
+    notice_lists,
+    notice_people,
+    notices,
+    rights,
+)
+from bot.services.notice_answers import Feedback
 from bot.services.notice_people import LIST, PHONE
 from bot.services.notice_state import NoticeStates, states
 from bot.services.notice_words import Sender, compose
@@ -36,6 +46,8 @@ class Shown:
         open: for how many children nobody has confirmed.
         seconds: after how long the page looks again.
         whole: every child is listed, not only the first.
+        answers: what guardians wrote back, for the author and those who may list the place's
+            people; others are told only how many there are (`answered`).
     """
 
     notice: Notice
@@ -46,6 +58,8 @@ class Shown:
     open: int
     seconds: int
     whole: bool
+    answers: list[Feedback]
+    answered: int
 
 
 async def page(call: Call) -> Response:
@@ -63,7 +77,7 @@ async def notice_page(
         row = await _visible(session, call)
     if row.state == DRAFT:
         return await _preview(call, row, status=status, notice=notice, trouble=trouble)
-    shown = await _shown(call)
+    shown = await _shown(call, opened=True)
     async with call.services.database.read() as session:
         named = await desk.place_names(session, [row.place_id])
         authors = await desk.staff_names(session, [row.author_id])
@@ -204,11 +218,12 @@ async def _preview(call: Call, row: Notice, *, status: int, notice: str, trouble
         silent = (
             await notice_people.silent(session, row, now=now, templates=templates) if names else []
         )
+        marked = await notice_people.marked(session, row) if names else []
         home = await session.get_one(Place, row.place_id)
         named = await desk.place_names(session, [row.place_id])
-    if silent:
+    if silent or marked:
         async with call.services.database.write() as session:
-            children = [one.child_id for one in silent]
+            children = {one.child_id for one in (*silent, *marked)}
             await notice_people.look(session, call.staff, row, children, now=now)
     link = f"{call.services.public_url}/p/…" if call.services.public_url else ""
     return call.page(
@@ -219,6 +234,7 @@ async def _preview(call: Call, row: Notice, *, status: int, notice: str, trouble
         text=compose(call.services.phrases, row, Sender(home.name, call.staff.name), link=link),
         has_link=bool(row.confirm and link),
         silent=silent,
+        marked=marked,
         names=names,
         place=named[row.place_id][1],
         notice=notice,
@@ -228,8 +244,13 @@ async def _preview(call: Call, row: Notice, *, status: int, notice: str, trouble
     )
 
 
-async def _shown(call: Call) -> Shown:
-    """Read how far a notice has come; names leave only after the look is in the trail."""
+async def _shown(call: Call, *, opened: bool = False) -> Shown:
+    """Read how far a notice has come; names and answers leave only after the look is in the trail.
+
+    Args:
+        opened: a person opened the page, so that what was written back counts as read; a page that
+            follows by itself may have nobody in front of it.
+    """
     now = call.services.clock.now()
     whole = call.request.query_params.get("all", "") == "yes"
     async with call.services.database.read() as session:
@@ -238,11 +259,21 @@ async def _shown(call: Call) -> Shown:
         rows = (MOST_ROWS if whole else ROWS) if names else 0
         found = await states(session, row.id, rows=rows)
         logged = not found.children or await notice_people.looked(session, call.staff, row, now)
-    if not logged:
+        answers: list[Feedback] = []
+        if names or row.author_id == call.staff.id:
+            answers = await notice_answers.of_notice(session, call.staff, row, names=names, now=now)
+        answered = (await notice_feedback.counts(session, [row.id])).get(row.id, (0, 0))[0]
+        seen = await notice_answers.looked(session, call.staff, row, answers, now)
+    unread = opened and any(one.new for one in answers)
+    if not logged or not seen or unread:
         async with call.services.database.write() as session:
-            await notice_people.look(
-                session, call.staff, row, [one.child_id for one in found.children], now=now
-            )
+            if not logged:
+                children = [one.child_id for one in found.children]
+                await notice_people.look(session, call.staff, row, children, now=now)
+            if not seen:
+                await notice_answers.look(session, call.staff, row, answers, now)
+            if unread:
+                await notice_answers.mark_read(session, call.staff, answers, now)
     moving = row.state == EXPANDING or found.counts[QUEUED] or found.counts[SENDING]
     return Shown(
         notice=row,
@@ -253,4 +284,6 @@ async def _shown(call: Call) -> Shown:
         open=found.children_total - found.children_confirmed,
         seconds=QUICK if moving else SLOW,
         whole=whole,
+        answers=answers,
+        answered=answered,
     )

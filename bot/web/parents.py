@@ -7,12 +7,14 @@ write is in `bot.web.parents_ask`.
 import json
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import RedirectResponse, Response
 
 from bot.core import kin
-from bot.core.phrases import Phrase
+from bot.core.clock import to_shanghai
 from bot.db.models import Contact, Guardian, Link
-from bot.services import audit, consents, links, own_data
+from bot.services import audit, consents, discretion, links, own_data
+from bot.services.consents import PAGE
 from bot.services.own_data import OwnData
 from bot.web.guard import Call
 from bot.web.headers import on_loopback
@@ -33,7 +35,10 @@ async def mine_page(
         large=large_type(call, data),
         d=data,
         kinds=consents.KINDS,
-        texts={kind: consent_phrase(call, kind) for kind in consents.KINDS},
+        versions={
+            kind: consents.version_of(call.services.phrases, kind) for kind in consents.KINDS
+        },
+        today=to_shanghai(call.services.clock.now()).date(),
         relation=kin.relation_word,
         sent=call.form,
         notice=notice or word("done", call.request.query_params.get("done", "")),
@@ -49,39 +54,44 @@ def large_type(call: Call, data: OwnData) -> bool:
     return bool(data.guardian and data.guardian.large_type)
 
 
-def consent_phrase(call: Call, kind: str) -> Phrase:
-    """Return the reviewed words of one consent, whose version is recorded with it."""
-    return call.services.phrases.get(f"consent.{kind}")
-
-
 async def consent(call: Call, link: Link) -> Response:
-    """Give or withdraw one consent, for myself or for one of my children."""
-    kind, child = call.form.get("kind", ""), call.form.get("child", "")
+    """Give, refuse or withdraw one consent, for myself or for one of my children."""
+    kind = call.form.get("kind", "")
     if kind not in consents.KINDS:
         return await mine_page(call, link, status=422, trouble=word("trouble", "kind"))
-    now, goes_on = call.services.clock.now(), False
     giving = call.form.get("give") == "yes"
+    version = consents.version_of(call.services.phrases, kind)
     async with call.services.database.write() as session:
-        children = await own_data.child_ids(session, link.contact_id)
-        if child and (not child.isdecimal() or int(child) not in children):
-            raise links.LinkGone("not this contact's child")
-        child_id = int(child) if child else None
+        child_id = await _child(session, call, link)
+        now, whom = call.services.clock.now(), link.contact_id
         if giving:
             await consents.give(
-                session,
-                link.contact_id,
-                (kind,),
-                now=now,
-                way=consents.PAGE,
-                child_id=child_id,
-                version=consent_phrase(call, kind).version,
+                session, whom, (kind,), now=now, way=PAGE, child_id=child_id, version=version
             )
+            done = "consent"
         else:
-            goes_on = await consents.take_back(
-                session, link.contact_id, kind, now=now, child_id=child_id
+            openly = await discretion.may_name_case(session, whom)
+            stood = await consents.decline(
+                session, whom, kind, now=now, for_whom=(child_id,), way=PAGE, version=version
             )
-    done = "consent" if giving else "goes_on" if goes_on else "withdrawn"
-    return RedirectResponse(f"{here(call)}?done={done}", 303)
+            done = "goes_on" if openly else "withdrawn" if stood else "refused"
+    return RedirectResponse(f"{here(call)}?done={done}#agree", 303)
+
+
+async def _child(session: AsyncSession, call: Call, link: Link) -> int | None:
+    """Return the child that a form is about, None for the contact itself.
+
+    Raises:
+        LinkGone: it is no child of this contact's.
+    """
+    sent = call.form.get("child", "")
+    if not sent:
+        return None
+    children = await own_data.child_ids(session, link.contact_id)
+    found = next((one for one in children if str(one) == sent), None)
+    if found is None:
+        raise links.LinkGone("not this contact's child")
+    return found
 
 
 async def type_size(call: Call, link: Link) -> Response:

@@ -13,8 +13,6 @@ from bot.web.parents import mine_page
 from bot.web.parents_link import here, show
 from bot.web.parents_words import word
 
-ERASED = "delete.done"
-
 
 async def ask(call: Call, link: Link) -> Response:
     """Take a request; what is written with it is screened, and a danger gets the numbers."""
@@ -55,7 +53,7 @@ def wording_of(call: Call, key: str) -> str:
 
 async def delete_page(call: Call, link: Link) -> Response:
     """Ask once more, and say before what can't go."""
-    return show(call, "p_delete.html", text=wording_of(call, "delete.confirm"))
+    return show(call, "p_delete.html", text=wording_of(call, "delete.page"))
 
 
 async def delete(call: Call, link: Link) -> Response:
@@ -66,9 +64,10 @@ async def delete(call: Call, link: Link) -> Response:
     async with call.services.database.write() as session:
         contact = await session.get_one(Contact, link.contact_id, with_for_update=True)
         phrase = await consents.erasure_phrase(session, contact.id)
-        text, refused = wording_of(call, phrase), phrase != ERASED
+        text = wording_of(call, phrase)
+        # Done, not refused, even where something stays: the state must not tell that it does.
         await data_requests.settled(
-            session, contact, kind="delete", refused=refused, answer=text, now=now
+            session, contact, kind="delete", refused=False, answer=text, now=now
         )
         await consents.erase(session, contact.id, now=now)
     return show(call, "p_told.html", text=text)

@@ -6,9 +6,11 @@ tap ties it to this browser by a cookie of this link alone. Called by `bot.web.p
 
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
-from bot.db.models import Link
+from bot.db import field_keys
+from bot.db.models import Contact, Link
 from bot.services import links
 from bot.web.guard import Call, Page
 from bot.web.headers import on_loopback
@@ -33,13 +35,23 @@ def with_link(inner: Inner, purpose: str = MINE) -> Page:
                 return closed(call)
             if link.purpose != purpose:
                 raise links.LinkGone(f"link {link.id}")
-            response = await inner(call, link)
+            with field_keys.of_place(await _home(call, link)):
+                response = await inner(call, link)
         except (links.LinkGone, links.OtherDevice) as error:
             response = refused(call, error)
         response.headers.update(HEADERS)
         return response
 
     return page
+
+
+async def _home(call: Call, link: Link) -> int | None:
+    """Return where the contact belongs: what is written on its page lies under that district's key.
+
+    Source: docs/decisions/0014-data-keys-of-districts.md.
+    """
+    async with call.services.database.read() as session:
+        return await session.scalar(select(Contact.place_id).where(Contact.id == link.contact_id))
 
 
 async def looked(call: Call) -> Link | None:

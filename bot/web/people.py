@@ -15,11 +15,19 @@ from bot.web.people_words import notice, word, words
 async def classes_page(call: Call) -> Response:
     """Show the classes with their numbers; one class with its children when it is named."""
     place = call.request.query_params.get("place", "")
-    if _number(place) > 0:
-        return await class_page(call, _number(place))
+    if number(place) > 0:
+        return await class_page(call, number(place))
     async with call.services.database.read() as session:
         classes = await people_desk.classes(session, call.staff)
-    return call.page("admin_people.html", classes=classes, found=None, sent="", word=word)
+    may_change = rights.may(call.staff, people_desk.CHANGE)
+    return call.page(
+        "admin_people.html",
+        classes=classes,
+        found=None,
+        sent="",
+        may_change=may_change,
+        word=word,
+    )
 
 
 async def class_page(call: Call, place_id: int) -> Response:
@@ -32,7 +40,7 @@ async def class_page(call: Call, place_id: int) -> Response:
             call.staff,
             place_id,
             only=only,
-            page=max(1, _number(asked.get("page", ""))),
+            page=max(1, number(asked.get("page", ""))),
             now=call.services.clock.now(),
         )
         classes = await people_desk.classes(session, call.staff)
@@ -43,6 +51,7 @@ async def class_page(call: Call, place_id: int) -> Response:
         group=group,
         listing=listing,
         only=only,
+        may_change=rights.may(call.staff, people_desk.CHANGE, place_id),
         filters=words()["only"],
         word=word,
     )
@@ -56,7 +65,15 @@ async def search(call: Call) -> Response:
         found = await people_desk.search(
             session, call.staff, call.services.ring, sent, now=call.services.clock.now()
         )
-    return call.page("admin_people.html", classes=classes, found=found, sent=sent, word=word)
+    may_change = rights.may(call.staff, people_desk.CHANGE)
+    return call.page(
+        "admin_people.html",
+        classes=classes,
+        found=found,
+        sent=sent,
+        may_change=may_change,
+        word=word,
+    )
 
 
 async def child_page(call: Call) -> Response:
@@ -65,11 +82,12 @@ async def child_page(call: Call) -> Response:
 
 
 async def _child_page(
-    call: Call, *, status: int = 200, notice: str = "", trouble: str = ""
+    call: Call, *, status: int = 200, notice: str = "", trouble: str = "", ask: str = ""
 ) -> Response:
     child_id: int = call.request.path_params["child_id"]
+    now, ring = call.services.clock.now(), call.services.ring
     async with call.services.database.write() as session:
-        shown = await people_desk.detail(session, call.staff, child_id, call.services.clock.now())
+        shown = await people_desk.detail(session, call.staff, ring, child_id, now)
         classes = await people_desk.classes(session, call.staff)
     return call.page(
         "admin_people_child.html",
@@ -79,6 +97,9 @@ async def _child_page(
         may_change=rights.may(call.staff, people_desk.CHANGE, shown.place.id),
         may_phone=rights.may(call.staff, people_desk.PHONE, shown.place.id),
         seen_of=seen_of,
+        sent=call.form if trouble else {},
+        ask=ask,
+        tie=call.request.path_params.get("tie_id"),
         relations=words()["relation"],
         unreachable=UNREACHABLE,
         block_reasons=BLOCK_REASONS,
@@ -105,7 +126,7 @@ async def change_guardian(call: Call) -> Response:
             )
     except (Conflict, InputInvalid) as error:
         return await _refused(call, error)
-    return _back(call, "guardian")
+    return back(call, "guardian")
 
 
 async def set_block(call: Call) -> Response:
@@ -124,7 +145,7 @@ async def set_block(call: Call) -> Response:
             )
     except (Conflict, InputInvalid) as error:
         return await _refused(call, error)
-    return _back(call, "block" if block else "unblock")
+    return back(call, "block" if block else "unblock")
 
 
 async def move(call: Call) -> Response:
@@ -135,13 +156,13 @@ async def move(call: Call) -> Response:
                 session,
                 call.staff,
                 call.request.path_params["child_id"],
-                _number(call.form.get("place", "")),
-                seen=_number(call.form.get("seen", "")),
+                number(call.form.get("place", "")),
+                seen=number(call.form.get("seen", "")),
                 now=call.services.clock.now(),
             )
     except (Conflict, InputInvalid) as error:
         return await _refused(call, error)
-    return _back(call, "moved")
+    return back(call, "moved")
 
 
 async def leave(call: Call) -> Response:
@@ -152,12 +173,12 @@ async def leave(call: Call) -> Response:
                 session,
                 call.staff,
                 call.request.path_params["child_id"],
-                seen=_number(call.form.get("seen", "")),
+                seen=number(call.form.get("seen", "")),
                 now=call.services.clock.now(),
             )
     except Conflict as error:
         return await _refused(call, error)
-    return _back(call, "left")
+    return back(call, "left")
 
 
 async def _refused(call: Call, error: XinqingError) -> Response:
@@ -165,10 +186,21 @@ async def _refused(call: Call, error: XinqingError) -> Response:
     return await _child_page(call, status=error.status, trouble=word("trouble", code))
 
 
-def _back(call: Call, done: str) -> Response:
+async def refused(call: Call, error: XinqingError, said: str, ask: str) -> Response:
+    """Show the child again, why something was not done, and what was written.
+
+    Args:
+        ask: the box that may be ticked to have it done all the same.
+    """
+    return await _child_page(call, status=error.status, trouble=said, ask=ask)
+
+
+def back(call: Call, done: str) -> Response:
+    """Show the child again, with a word on what was done."""
     child_id: int = call.request.path_params["child_id"]
     return RedirectResponse(f"/admin/people/{child_id}?done={done}", 303)
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Return a form's number; -1 when it is none."""
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 10 else -1

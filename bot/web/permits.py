@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid, NotFound, XinqingError
 from bot.db.models import Case
-from bot.services import minor_record, permits, rights
+from bot.services import level_words, minor_record, permits, rights
 from bot.services.dossier import dossier
 from bot.web.guard import Call
 
@@ -141,12 +141,15 @@ async def record_page(call: Call) -> Response:
         used = await permits.read(session, call.staff, permit.kind, permit.object_id, now)
     async with call.services.database.read() as session:
         if used.kind == permits.CHILD:
-            desks = permits.reach(call.staff, used)
-            found = await minor_record.child_record(session, used.object_id, desks)
-            return call.page("permit_child.html", r=found, permit=used, words=words())
+            found = await minor_record.child_record(session, call.staff, used, now=now)
+            levels = await level_words.shown(session, found.child.place_id)
+            return call.page(
+                "permit_child.html", r=found, permit=used, words=words(), levels=levels
+            )
         case = await session.get_one(Case, used.object_id)
-        shown = await dossier(session, case, now=now)
-    return call.page("permit_case.html", d=shown, permit=used, words=words())
+        shown = await dossier(session, call.staff, case, now=now, permit=used)
+        levels = await level_words.shown(session, case.place_id)
+    return call.page("permit_case.html", d=shown, permit=used, words=words(), levels=levels)
 
 
 async def _refused(call: Call, error: XinqingError) -> Response:

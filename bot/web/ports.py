@@ -6,6 +6,7 @@ from typing import Protocol
 from bot.core.bell import Bell
 from bot.core.clock import Clock
 from bot.core.phrases import PhraseBook
+from bot.core.ports import Pusher
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.services.alerts import AlertPolicy
@@ -160,3 +161,5 @@ class PageServices(Protocol):
     def directories(self) -> Mapping[str, str]: ...
     @property
     def simulator(self) -> Simulator | None: ...
+    @property
+    def pusher(self) -> Pusher | None: ...

@@ -21,7 +21,7 @@ from bot.services.audit_list import PAGE, Wanted
 from bot.web.guard import Call
 
 LONGEST = timedelta(days=366)
-_FIELDS = ("from", "to", "action", "staff")
+_FIELDS = ("from", "to", "action", "staff", "place")
 
 
 @cache
@@ -48,6 +48,7 @@ async def audit_page(call: Call) -> Response:
         total = await audit_list.count(session, wanted)
         entries = list(await audit_list.page(session, wanted, before=_number(sent["before"])))
         known = await audit_list.known_actions(session)
+        places = await audit_list.places(session, call.staff)
         people = await audit_list.people(session, wanted)
         names = await desk.staff_names(session, people)
     await _note(call, "audit.looked", {"shown": len(entries[:PAGE]), **_codes(chosen)})
@@ -62,9 +63,11 @@ async def audit_page(call: Call) -> Response:
         first=urlencode(kept) if sent["before"] else None,
         actions=known,
         names=names,
+        places=places,
         sent=sent,
         trouble=trouble,
         word=word,
+        said=_said,
         action_word=audit_list.word,
         year=lambda moment: to_shanghai(moment).year,
     )
@@ -87,6 +90,15 @@ async def export_audit(call: Call) -> Response:
     )
 
 
+def _said(value: object) -> str:
+    """Return a value beside an entry in Chinese; counts by code are put one after another."""
+    if isinstance(value, dict):
+        return "、".join(f"{word('data', key)} {_said(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return "、".join(_said(one) for one in value)
+    return word("value", str(value))
+
+
 def _wanted(sent: Mapping[str, str]) -> Wanted:
     """Read the filter.
 
@@ -97,6 +109,7 @@ def _wanted(sent: Mapping[str, str]) -> Wanted:
     until = audit_list.day_starts(last + timedelta(days=1)) if last else None
     return replace(
         Wanted(action=sent.get("action", "")[:48], staff_id=_number(sent.get("staff", ""))),
+        place_id=_number(sent.get("place", "")),
         since=audit_list.day_starts(first) if first else None,
         until=until,
     )
@@ -127,6 +140,8 @@ def _codes(wanted: Wanted) -> dict[str, object]:
         codes["action"] = wanted.action
     if wanted.staff_id is not None:
         codes["staff"] = wanted.staff_id
+    if wanted.place_id is not None:
+        codes["place"] = wanted.place_id
     return codes
 
 

@@ -5,7 +5,6 @@ import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
@@ -26,15 +25,31 @@ _PLACEHOLDER = re.compile(r"\{(\d{3,8})\}")
 
 @cache
 def labels() -> Mapping[str, Mapping[str, str]]:
-    """Return the words of `labels.toml`, by group and code."""
-    text = files("bot.web").joinpath("labels.toml").read_text("utf-8")
-    return tomllib.loads(text)
+    """Return the words of `labels.toml` and of the areas' own `labels_*.toml`, by group."""
+    found: dict[str, Mapping[str, str]] = {}
+    for path in sorted(Path(__file__).parent.glob("labels*.toml")):
+        groups = tomllib.loads(path.read_text("utf-8"))
+        twice = found.keys() & groups.keys()
+        assert not twice, f"{path.name} names {twice} again"
+        found |= groups
+    return found
 
 
 def label(group: str, code: str | None, **fields: str) -> str:
     """Return the Chinese word for a code; an unknown code is shown as it is."""
     found = labels()[group].get(code or "", code or "")
     return found.format(**fields) if fields else found
+
+
+def area_word(kind: str, code: str) -> str:
+    """Return the Chinese word for a code from any area's `[kind]` or `[kind_…]` group.
+
+    An unknown code is shown as it is.
+    """
+    for group, words in labels().items():
+        if group.split("_")[0] == kind and code in words:
+            return words[code]
+    return code
 
 
 def category_codes() -> tuple[str, ...]:
@@ -57,6 +72,16 @@ def error_words(phrase_key: str) -> Mapping[str, str]:
 def when(moment: datetime | None) -> str:
     """Return a moment as people in China read it: 11-22 23:40:05."""
     return to_shanghai(moment).strftime("%m-%d %H:%M:%S") if moment else ""
+
+
+def minute(moment: datetime | None) -> str:
+    """Return a moment to the minute, where seconds tell nobody anything: 11-22 23:40."""
+    return to_shanghai(moment).strftime("%m-%d %H:%M") if moment else ""
+
+
+def day(moment: datetime | None) -> str:
+    """Return the day in Asia/Shanghai with its year, for what is kept on paper: 2026-11-22."""
+    return to_shanghai(moment).strftime("%Y-%m-%d") if moment else ""
 
 
 def clock_of(moment: datetime | None) -> str:
@@ -89,13 +114,15 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         when=when,
+        minute=minute,
+        day=day,
         clock=clock_of,
         lasting=lasting,
         epoch=epoch_ms,
         reason=reason,
         with_numbers=with_numbers,
     )
-    environment.globals.update(label=label, static=static, nav_areas=nav.areas)
+    environment.globals.update(label=label, area_word=area_word, static=static, nav_areas=nav.areas)
     return environment
 
 

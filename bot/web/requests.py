@@ -3,8 +3,9 @@
 from starlette.responses import RedirectResponse, Response
 
 from bot.core.errors import Conflict, InputInvalid
-from bot.services import binding_desk, consents, data_requests, rights
+from bot.services import binding_desk, consent_counts, data_requests, rights
 from bot.web.bindings_words import word
+from bot.web.consents import shown
 from bot.web.guard import Call
 
 PAGE = "/admin/requests"
@@ -15,18 +16,18 @@ async def list_page(call: Call, *, status: int = 200, trouble: str = "") -> Resp
     now = call.services.clock.now()
     async with call.services.database.read() as session:
         rows = await data_requests.listing(session, call.staff, now)
-        places = rights.places_for(call.staff, "consent.read")
-        counts = await consents.counts(session, places)
+        places = rights.places_for(call.staff, consent_counts.RIGHT)
+        counts = await consent_counts.total(session, places, call.services.phrases)
     if rows:
         async with call.services.database.write() as session:
-            shown = [one.row.contact_id for one in rows]
-            await binding_desk.looked(session, call.staff, shown, now, action="request.listed")
+            asked = [one.row.contact_id for one in rows]
+            await binding_desk.looked(session, call.staff, asked, now, action="request.listed")
     return call.page(
         "admin_requests.html",
         status=status,
         rows=rows,
         counts=counts,
-        kinds=consents.KINDS,
+        cell=shown,
         sent=call.form,
         word=word,
         notice=word("done", call.request.query_params.get("done", "")),

@@ -104,7 +104,7 @@ async def rules_of(call: Call, name: str) -> RuleSet | None:
     if not chosen:
         return None
     async with call.services.database.read() as session:
-        files = rulesets.files_of(await rulesets.get(session, chosen[0]))
+        files = rulesets.files_of(await rulesets.read(session, call.staff, chosen[0]))
     made = (await check_files(files)).rules
     if made is not None and live is not None:
         made.classifier = live.classifier
@@ -114,7 +114,7 @@ async def rules_of(call: Call, name: str) -> RuleSet | None:
 async def _drafts(call: Call) -> list[RuleSetRow]:
     """Return the rule sets besides the live one that can be loaded."""
     async with call.services.database.read() as session:
-        known = await rulesets.overview(session)
+        known = await rulesets.overview(session, call.staff)
     rows = [*known.drafts, *([known.shadow] if known.shadow else [])]
     return [row for row in rows if row.problem is None]
 

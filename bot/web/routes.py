@@ -4,14 +4,24 @@ from starlette.routing import BaseRoute, Mount
 
 from bot.web import (
     admin,
+    case_page,
+    case_reasons,
     desk,
+    desk_queue,
     login,
     risk_cases,
     riskbox,
     routes_account,
+    routes_care,
+    routes_duty,
+    routes_files,
+    routes_followups,
     routes_parents,
     routes_people,
+    routes_queue,
     routes_records,
+    routes_reports,
+    routes_talk,
     routes_teacher,
     rules,
     rules_district,
@@ -37,11 +47,11 @@ _FIRST: dict[tuple[str, str], Page] = {
     ("POST", "/logout"): login.logout,
     ("GET", "/password"): login.password_form,
     ("POST", "/password"): login.password,
-    ("GET", "/desk"): desk.queue_page,
-    ("GET", "/desk/queue"): desk.queue_part,
-    ("GET", "/desk/events"): desk.events,
-    ("GET", CASE): desk.case_page,
-    ("GET", f"{CASE}/live"): desk.case_part,
+    ("GET", "/desk"): desk_queue.queue_page,
+    ("GET", "/desk/queue"): desk_queue.queue_part,
+    ("GET", "/desk/events"): desk_queue.events,
+    ("GET", CASE): case_page.case_page,
+    ("GET", f"{CASE}/live"): case_page.case_part,
     ("POST", f"{CASE}/accept"): desk.accept,
     ("POST", f"{CASE}/take"): desk.take,
     ("POST", f"{CASE}/write"): desk.write,
@@ -85,9 +95,24 @@ _FIRST: dict[tuple[str, str], Page] = {
     ("GET", "/simulator/events"): simulator.events,
     ("GET", "/simulator/alerts"): simulator.alerts,
 }
-_AREAS = (routes_account, routes_parents, routes_people, routes_records, routes_teacher)
+_AREAS = (
+    routes_account,
+    routes_parents,
+    routes_people,
+    routes_records,
+    routes_teacher,
+    routes_queue,
+    routes_talk,
+    routes_files,
+    routes_followups,
+    routes_duty,
+    routes_care,
+    routes_reports,
+)
 PAGES: dict[tuple[str, str], Page] = {
-    line: page for area in (_FIRST, *(one.PAGES for one in _AREAS)) for line, page in area.items()
+    line: case_reasons.door(line, TABLE[line], page) if line in TABLE else page
+    for area in (_FIRST, *(one.PAGES for one in _AREAS))
+    for line, page in area.items()
 }
 
 

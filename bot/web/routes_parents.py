@@ -15,6 +15,7 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{LINK}/delete"): with_link(parents_ask.delete),
     ("POST", f"{LINK}/unbind"): with_link(parents_ask.unbind),
     ("POST", f"{LINK}/confirm"): parents_notice.confirm,
+    ("POST", f"{LINK}/answer"): parents_notice.answer,
     ("GET", f"{LINK}/export.json"): with_link(parents.export_json),
     ("GET", f"{LINK}/export.html"): with_link(parents.export_html),
 }

@@ -1,6 +1,6 @@
 """The pages of tree, people and imports; put together in `bot.web.routes`."""
 
-from bot.web import imports, move_up, people, requests, staffing, tree
+from bot.web import consents, imports, move_up, people, people_edit, requests, staffing, tree
 from bot.web.access_people import CHILD, IMPORT, PERSON, PLACE
 from bot.web.guard import Page
 
@@ -21,13 +21,20 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{PERSON}/grant"): staffing.grant,
     ("POST", f"{PERSON}/revoke"): staffing.revoke,
     ("POST", f"{PERSON}/password"): staffing.reset_password,
+    ("POST", f"{PERSON}/dingtalk"): staffing.set_id,
     ("POST", f"{PERSON}/leave"): staffing.leave,
     ("POST", f"{PERSON}/return"): staffing.come_back,
     ("GET", "/admin/people"): people.classes_page,
     ("POST", "/admin/people"): people.search,
+    ("GET", "/admin/people/new"): people_edit.new_page,
+    ("POST", "/admin/people/new"): people_edit.add_child,
     ("GET", CHILD): people.child_page,
     ("POST", f"{CHILD}/move"): people.move,
     ("POST", f"{CHILD}/leave"): people.leave,
+    ("POST", f"{CHILD}/change"): people_edit.change_child,
+    ("POST", f"{CHILD}/guardians"): people_edit.add_guardian,
+    ("POST", f"{CHILD}/guardians/{{tie_id:int}}/person"): people_edit.change_guardian,
+    ("POST", f"{CHILD}/guardians/{{tie_id:int}}/end"): people_edit.end_guardian,
     ("POST", f"{CHILD}/guardians/{{tie_id:int}}"): people.change_guardian,
     ("POST", f"{CHILD}/guardians/{{tie_id:int}}/block"): people.set_block,
     ("GET", "/admin/import"): imports.list_page,
@@ -37,8 +44,11 @@ PAGES: dict[tuple[str, str], Page] = {
     ("GET", IMPORT): imports.one_page,
     ("GET", f"{IMPORT}/progress"): imports.progress,
     ("GET", f"{IMPORT}/report"): imports.report_file,
+    ("POST", f"{IMPORT}/choose"): imports.choose,
     ("POST", f"{IMPORT}/apply"): imports.apply,
     ("POST", f"{IMPORT}/undo"): imports.undo,
     ("GET", "/admin/requests"): requests.list_page,
     ("POST", "/admin/requests/{request_id:int}/answer"): requests.answer,
+    ("GET", "/admin/consents"): consents.list_page,
+    ("GET", "/admin/consents/export"): consents.export,
 }

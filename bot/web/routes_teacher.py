@@ -1,6 +1,6 @@
 """The pages of notices, courses, bindings; put together in `bot.web.routes`."""
 
-from bot.web import bindings, courses, notice_states, notices, teacher
+from bot.web import bindings, courses, notice_states, notices, slips, teacher
 from bot.web.access_teacher import BINDING, COURSE, NOTICE
 from bot.web.guard import Page
 
@@ -22,6 +22,8 @@ PAGES: dict[tuple[str, str], Page] = {
     ("POST", f"{BINDING}/refuse"): bindings.refuse,
     ("POST", f"{BINDING}/withdraw"): bindings.withdraw,
     ("GET", "/teacher/classes/{class_id:int}/code"): bindings.code_page,
+    ("GET", "/teacher/classes/{class_id:int}/slips"): slips.page,
+    ("POST", "/teacher/classes/{class_id:int}/slips"): slips.print_,
     ("GET", "/teacher/courses"): courses.list_page,
     ("POST", "/teacher/courses"): courses.create,
     ("GET", "/teacher/courses/new"): courses.new_page,

@@ -50,7 +50,7 @@ async def overview_page(
 ) -> Response:
     """Show the list of rule sets, with what went wrong."""
     async with call.services.database.read() as session:
-        shown = await rulesets.overview(session)
+        shown = await rulesets.overview(session, call.staff)
         everyone = [*shown.versions, *shown.drafts, *shown.discarded]
         everyone += [shown.shadow] if shown.shadow else []
         names = await desk.staff_names(
@@ -78,10 +78,10 @@ async def make_draft(call: Call) -> Response:
         async with call.services.database.write() as session:
             row = await rulesets.make_draft(
                 session,
+                call.staff,
                 name=call.form.get("name", ""),
                 note=call.form.get("note", ""),
                 source=int(source) if source.isdecimal() and len(source) < 10 else -1,
-                staff_id=call.staff.id,
                 now=call.services.clock.now(),
             )
     except InputInvalid as error:
@@ -145,7 +145,7 @@ async def one_page(
 async def progress(call: Call) -> Response:
     """Return the state of a replay, for a page that is open; at its end the page loads anew."""
     async with call.services.database.read() as session:
-        row = await rulesets.get(session, call.request.path_params["rules_id"])
+        row = await rulesets.read(session, call.staff, call.request.path_params["rules_id"])
         replay = await replays.latest(session, row.id)
     response = call.page("_rules_replay.html", r=row, replay=replay, word=word)
     if not _runs(replay):
@@ -158,7 +158,7 @@ async def check(call: Call) -> Response:
     rules_id: int = call.request.path_params["rules_id"]
     try:
         cases = await binding(call)
-        result = await rulesets.examine(call.services.database, rules_id, cases)
+        result = await rulesets.examine(call.services.database, call.staff, rules_id, cases)
     except rulesets.NotFit as error:
         trouble = word("conflict", "not_loading")
         return await one_page(call, status=error.status, trouble=trouble)
@@ -171,9 +171,9 @@ async def discard(call: Call) -> Response:
         async with call.services.database.write() as session:
             await rulesets.discard(
                 session,
+                call.staff,
                 call.request.path_params["rules_id"],
                 row_version=row_version(call),
-                staff_id=call.staff.id,
                 now=call.services.clock.now(),
             )
     except Conflict as error:
@@ -225,7 +225,7 @@ async def save_file(call: Call) -> Response:
     written = call.form.get("text", "").replace("\r\n", "\n")
     try:
         async with call.services.database.read() as session:
-            row = await rulesets.get(session, rules_id)
+            row = await rulesets.read(session, call.staff, rules_id)
         name, text = _file(call, row)
         block = _block(call, blocks(text))
         if block is None:
@@ -234,11 +234,11 @@ async def save_file(call: Call) -> Response:
             raise rulesets.Stale("row")
         row = await rulesets.save(
             call.services.database,
+            call.staff,
             rules_id,
             file=name,
             text=written if block == WHOLE else with_block(text, int(block), written),
             row_version=row_version(call),
-            staff_id=call.staff.id,
             now=call.services.clock.now(),
         )
     except rulesets.Stale as error:
@@ -289,7 +289,11 @@ def _runs(replay: RuleReplay | None) -> bool:
 async def _row(call: Call, session: Any) -> RuleSet | None:
     """Return the rule set of the address; None for the packaged rules."""
     rules_id: int = call.request.path_params["rules_id"]
-    return None if rules_id == rulesets.PACKAGED_ID else await rulesets.get(session, rules_id)
+    return (
+        None
+        if rules_id == rulesets.PACKAGED_ID
+        else await rulesets.read(session, call.staff, rules_id)
+    )
 
 
 def _file(call: Call, row: RuleSet | None) -> tuple[str, str]:

@@ -40,11 +40,11 @@ async def publish(call: Call) -> Response:
     try:
         await rulesets.publish(
             call.services.database,
+            call.staff,
             call.request.path_params["rules_id"],
             row_version=row_version(call),
             instead_of=_number(call, "live"),
             reason=call.form.get("reason", ""),
-            staff_id=call.staff.id,
             now=call.services.clock.now(),
             cases=await binding(call),
         )
@@ -62,10 +62,10 @@ async def go_back(call: Call) -> Response:
     try:
         await rulesets.go_back(
             call.services.database,
+            call.staff,
             call.request.path_params["rules_id"],
             instead_of=_number(call, "live"),
             reason=call.form.get("reason", ""),
-            staff_id=call.staff.id,
             now=call.services.clock.now(),
             cases=await binding(call),
         )
@@ -84,7 +84,7 @@ async def texts(call: Call) -> Response:
     source = "shadow" if call.form.get("source") == "shadow" else "replay"
     try:
         async with call.services.database.write() as session:
-            row = await rulesets.get(session, call.request.path_params["rules_id"])
+            row = await rulesets.read(session, call.staff, call.request.path_params["rules_id"])
             replay = await replays.latest(session, row.id) if source == "replay" else None
             if source == "replay" and replay is None:
                 raise Conflict("not_running")
@@ -119,25 +119,25 @@ async def _act(call: Call, done: str, act: Act) -> Response:
 async def _start_replay(session: AsyncSession, call: Call, rules_id: int) -> None:
     await replays.start(
         session,
+        call.staff,
         rules_id,
         days=_number(call, "days"),
         row_version=row_version(call),
-        staff_id=call.staff.id,
         now=call.services.clock.now(),
     )
 
 
 async def _stop_replay(session: AsyncSession, call: Call, rules_id: int) -> None:
     now = call.services.clock.now()
-    await replays.stop(session, rules_id, staff_id=call.staff.id, now=now)
+    await replays.stop(session, call.staff, rules_id, now=now)
 
 
 async def _start_shadow(session: AsyncSession, call: Call, rules_id: int) -> None:
     await rulesets.start_shadow(
         session,
+        call.staff,
         rules_id,
         row_version=row_version(call),
-        staff_id=call.staff.id,
         now=call.services.clock.now(),
     )
 
@@ -145,9 +145,9 @@ async def _start_shadow(session: AsyncSession, call: Call, rules_id: int) -> Non
 async def _stop_shadow(session: AsyncSession, call: Call, rules_id: int) -> None:
     await rulesets.stop_shadow(
         session,
+        call.staff,
         rules_id,
         row_version=row_version(call),
-        staff_id=call.staff.id,
         now=call.services.clock.now(),
     )
 

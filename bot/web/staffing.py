@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from bot.core.clock import SHANGHAI
 from bot.core.errors import InputInvalid
 from bot.services import leaving, rights, staffing
+from bot.services.staff_ids import IdTaken
 from bot.services.staffing import StaffConflict
 from bot.web.guard import Call
 from bot.web.tree_words import chosen, explain, full_names, notice, word
@@ -171,6 +172,23 @@ async def revoke(call: Call) -> Response:
     return await _do(call, work)
 
 
+async def set_id(call: Call) -> Response:
+    """Put in, change or take away a colleague's id in DingTalk."""
+
+    async def work(session: AsyncSession) -> str:
+        await staffing.set_id(
+            session,
+            call.staff,
+            call.request.path_params["staff_id"],
+            external_id=call.form.get("external_id", ""),
+            seen=call.form.get("seen", ""),
+            now=call.services.clock.now(),
+        )
+        return "id_saved"
+
+    return await _do(call, work)
+
+
 async def leave(call: Call) -> Response:
     """End all roles of a colleague, close the account and hand over what is open."""
 
@@ -208,7 +226,7 @@ async def _do(call: Call, work: Work) -> Response:
     try:
         async with call.services.database.write() as session:
             done = await work(session)
-    except (StaffConflict, InputInvalid) as error:
+    except (StaffConflict, IdTaken, InputInvalid) as error:
         return await _one_page(call, status=error.status, trouble=explain(error))
     staff_id: int = call.request.path_params["staff_id"]
     return RedirectResponse(f"/admin/staff/{staff_id}?done={done}", 303)

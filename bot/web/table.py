@@ -27,9 +27,16 @@ from bot.web.access import (
     Access,
 )
 from bot.web.access_account import ACCOUNT
+from bot.web.access_care import CARE
+from bot.web.access_duty import DUTY
+from bot.web.access_files import FILES
+from bot.web.access_followups import FOLLOWUPS
 from bot.web.access_parents import PARENTS
 from bot.web.access_people import PEOPLE
+from bot.web.access_queue import QUEUE
 from bot.web.access_records import RECORDS
+from bot.web.access_reports import REPORTS
+from bot.web.access_talk import TALK
 from bot.web.access_teacher import TEACHER
 
 _FIRST: Mapping[tuple[str, str], Access] = {
@@ -91,7 +98,21 @@ _FIRST: Mapping[tuple[str, str], Access] = {
     ("GET", "/simulator/alerts"): DEMO,
 }
 
-_AREAS = (_FIRST, ACCOUNT, PARENTS, PEOPLE, RECORDS, TEACHER)
+_AREAS = (
+    _FIRST,
+    ACCOUNT,
+    PARENTS,
+    PEOPLE,
+    RECORDS,
+    TEACHER,
+    QUEUE,
+    TALK,
+    FILES,
+    FOLLOWUPS,
+    DUTY,
+    CARE,
+    REPORTS,
+)
 
 TABLE: Mapping[tuple[str, str], Access] = {
     line: access for area in _AREAS for line, access in area.items()

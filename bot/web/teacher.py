@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from bot.services import notice_lists, teaching
+from bot.services import care_tasks, notice_answers, notice_lists, teaching
 from bot.services.rights import may
 from bot.web.guard import Call
 from bot.web.teacher_words import word
@@ -16,15 +16,20 @@ async def start(call: Call) -> Response:
         classes = await teaching.figures(session, call.staff)
         latest = await notice_lists.listing(session, call.staff, size=LATEST)
         drafts = await notice_lists.drafts(session, call.staff)
+        unread = await notice_answers.unread(session, call.staff)
         waiting = await teaching.pending_bindings(session, call.staff)
+        tasks = await care_tasks.unseen(session, call.staff, now=call.services.clock.now())
         courses = await teaching.next_courses(session, call.staff, call.services.clock.now())
     return call.page(
         "teacher.html",
         classes=classes,
         latest=latest.rows,
         drafts=drafts,
+        unread=unread,
         waiting=waiting,
         courses=courses,
         may_list=may(call.staff, "people.list"),
+        tasks=tasks,
+        may_worry=may(call.staff, "worry.raise"),
         word=word,
     )

@@ -3,17 +3,15 @@
   'use strict';
   const offline = document.getElementById('offline');
   const queue = document.getElementById('queue');
-  const soundButton = document.getElementById('sound');
-  const title = document.title;
   let skew = queue ? Number(queue.dataset.now) - Date.now() : 0;
-  let seen = -1;
 
   // A page that has silently stopped is worse than none: say so, loudly.
-  const problems = { page: '', stream: '' };
+  // Each part of the page has its own trouble: a part that works must not hide one that does not.
+  const problems = new Map();
   let signIn = false;
   function tell() {
     if (!offline) return;
-    const text = problems.page || problems.stream;
+    const text = [...problems.values()].find(Boolean) || '';
     offline.hidden = !text;
     offline.textContent = text;
     if (text && signIn) {
@@ -23,29 +21,31 @@
       offline.append(a);
     }
   }
-  function trouble(text) {
-    problems.page = text;
+  function trouble(part, text) {
+    problems.set(part, text);
     tell();
   }
-  function status(code) {
-    signIn = code === 401;
-    if (code === 401) trouble('登录已过期，这一页不再更新！');
-    else if (code === 403 || code === 404) trouble('这个个案已不在你的权限范围内，这一页不再更新。');
-    else if (code >= 400) trouble('服务器出错，这一页没有更新，正在重试。紧急情况请直接打电话。');
-    else trouble('');
+  function status(part, code) {
+    signIn = code === 401 || (signIn && code >= 400);
+    if (code === 401) trouble(part, '登录已过期，这一页不再更新！');
+    else if (code === 403 || code === 404) trouble(part, '这个个案已不在你的权限范围内，这一页不再更新。');
+    else if (code >= 400) trouble(part, '服务器出错，这一页没有更新，正在重试。紧急情况请直接打电话。');
+    else trouble(part, '');
   }
+  const partOf = (e) => (e.detail.ctx && e.detail.ctx.sourceElement && e.detail.ctx.sourceElement.id) || 'page';
   document.addEventListener('htmx:after:request', (e) => {
     const response = e.detail.ctx && e.detail.ctx.response;
-    if (response) status(response.status);
+    if (response) status(partOf(e), response.status);
   });
-  document.addEventListener('htmx:error', () =>
-    trouble('连不上服务器，这一页没有更新，正在重试。请检查网络。'));
+  document.addEventListener('htmx:error', (e) =>
+    trouble(partOf(e), '连不上服务器，这一页没有更新，正在重试。请检查网络。'));
 
   let streaming = false;
   function stream(on) {
     streaming = on;
-    problems.stream = on ? '' : '实时连接断开，正在重连；这一页每20秒刷新一次。';
-    tell();
+    // Said after the others: they are worse.
+    problems.delete('stream');
+    trouble('stream', on ? '' : '实时连接断开，正在重连；这一页每20秒刷新一次。');
   }
   document.addEventListener('htmx:sse:after:connection', () => stream(true));
   document.addEventListener('htmx:sse:error', () => stream(false));
@@ -60,57 +60,21 @@
     if (s < 86400) return Math.floor(s / 3600) + '小时' + pad(Math.floor(s % 3600 / 60)) + '分';
     return Math.floor(s / 86400) + '天' + Math.floor(s % 86400 / 3600) + '小时';
   }
-  function tick() {
-    for (const time of document.querySelectorAll('.since')) {
-      time.textContent = lasting(Date.now() + skew - Number(time.dataset.since));
-    }
-  }
-
-  let audio = null;
-  const soundOn = () => localStorage.getItem('xinqing-sound') === 'on';
-  function beep() {
-    if (!audio || !soundOn()) return;
-    for (const at of [0, 0.25, 0.5]) {
-      const tone = audio.createOscillator();
-      const gain = audio.createGain();
-      tone.frequency.value = 880;
-      gain.gain.value = 0.15;
-      tone.connect(gain).connect(audio.destination);
-      tone.start(audio.currentTime + at);
-      tone.stop(audio.currentTime + at + 0.15);
-    }
-  }
-  function showSound() {
-    soundButton.textContent = soundOn() ? '提示音：开' : '提示音：关';
-    soundButton.setAttribute('aria-pressed', String(soundOn()));
-  }
-  if (soundButton) {
-    soundButton.hidden = false;
-    showSound();
-    soundButton.addEventListener('click', () => {
-      localStorage.setItem('xinqing-sound', soundOn() ? 'off' : 'on');
-      showSound();
-      audio = audio || new AudioContext();
-      beep();
-    });
-    // Browsers allow sound only after a touch of the page.
-    document.addEventListener('pointerdown', () => { audio = audio || new AudioContext(); }, { once: true });
-  }
-
-  function look() {
+  // The server's clock counts, not the one of this computer.
+  function measureSkew() {
     const state = document.getElementById('queue-state');
-    if (state) {
-      const open = Number(state.dataset.open);
-      const newest = Number(state.dataset.newest);
-      document.title = (open ? '(' + open + ') ' : '') + title;
-      if (seen >= 0 && newest > seen) {
-        beep();
-        document.getElementById('case-' + newest)?.classList.add('fresh');
-      }
-      seen = Math.max(seen, newest);
-    }
-    tick();
+    if (state) skew = Number(state.dataset.now) - Date.now();
   }
+  function tick() {
+    const now = Date.now() + skew;
+    for (const time of document.querySelectorAll('.since')) {
+      time.textContent = lasting(now - Number(time.dataset.since));
+    }
+    for (const time of document.querySelectorAll('.until')) {
+      time.textContent = lasting(Number(time.dataset.until) - now);
+    }
+  }
+
   function toEnd(force) {
     const lines = document.querySelector('.lines');
     if (lines && (force || lines.dataset.end !== 'no')) lines.scrollTop = lines.scrollHeight;
@@ -121,7 +85,7 @@
     const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight;
     lines.dataset.end = below < 40 ? 'yes' : 'no';
   }, true);
-  document.addEventListener('htmx:after:swap', () => { look(); toEnd(false); });
+  document.addEventListener('htmx:after:swap', () => { measureSkew(); tick(); toEnd(false); });
 
   // A second click on a form that is on its way does nothing.
   document.addEventListener('submit', (e) => {
@@ -155,7 +119,7 @@
     measure();
   }
 
-  look();
+  tick();
   toEnd(true);
   setInterval(tick, 1000);
 })();
