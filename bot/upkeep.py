@@ -14,10 +14,12 @@ from bot.db import tenant_keys
 from bot.db.notices import Topic
 from bot.jobs.retention import schedule_forgetting
 from bot.jobs.table import ensure_lane, ensure_schedule
+from bot.pipeline import again
 from bot.pipeline.courses import schedule_weekly
 from bot.services import alarms, places
 from bot.services.anchors import schedule_anchors
 from bot.services.retention import schedule_nights
+from bot.services.roster_watch import schedule_roster
 from bot.wiring import House
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,8 @@ CHANNEL_LANES = {
     "wechat": {"per_second": 50.0, "burst": 50},
     "dingtalk": {"per_second": 15.0, "burst": 5},
 }
+# A second look takes some 20 ms of a core: what piled up may cost a fifth of it, not all.
+AGAIN_LANE = {"per_second": 10.0, "burst": 5}
 # What is published is in force everywhere within 5 s, also where no notice tells of it.
 PUBLISHED_SECONDS = 3.0
 STREAM_LOOK_SECONDS = 10.0
@@ -58,6 +62,12 @@ async def prepare(house: House) -> None:
                 per_second=float(CHANNEL_LANES[channel]["per_second"]),
                 burst=int(CHANNEL_LANES[channel]["burst"]),
             )
+        await ensure_lane(
+            session,
+            again.LANE,
+            per_second=float(AGAIN_LANE["per_second"]),
+            burst=int(AGAIN_LANE["burst"]),
+        )
         await ensure_schedule(
             session,
             "nightly",
@@ -70,6 +80,7 @@ async def prepare(house: House) -> None:
         await schedule_forgetting(session, now)
         await schedule_nights(session, now)
         await schedule_anchors(session, now)
+        await schedule_roster(session, now)
         await schedule_weekly(session, now)
         for channel, account in await _homeless(session, house):
             await alarms.raise_alarm(

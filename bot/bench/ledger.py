@@ -1,14 +1,16 @@
 """What the database says after a run: which message was stored, answered, how often, with what.
 
-Read with plain SQL from outside the service, so that a mistake in its own queries shows. Called by
+Read with plain SQL from outside the service, so that a mistake in its own queries shows; fields are
+opened with the ring, or with the data key of the district they lie under. Called by
 `bench callbacks`, `bench loss` and `bench stream`.
 """
 
+import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bot.bench.databases import plain_engine
 from bot.db.crypto import KeyRing
@@ -18,6 +20,9 @@ _DELIVERIES = (
     "SELECT d.id, d.key, d.message_id, d.route, d.kind, d.state, d.receipt, d.body, d.case_id,"
     " c.external_id FROM delivery d LEFT JOIN contact c ON c.id = d.contact_id ORDER BY d.id"
 )
+
+
+_KEYS = "SELECT key_id, sealed FROM tenant_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,9 @@ class Ledger:
                 StoredMessage(row[0], row[1], row[2], row[3], bool(row[4]))
                 for row in connection.execute(text(_MESSAGES))
             ]
+            keys = _district_keys(connection, ring)
             deliveries = [
-                _delivery(tuple(row), ring) for row in connection.execute(text(_DELIVERIES))
+                _delivery(tuple(row), ring, keys) for row in connection.execute(text(_DELIVERIES))
             ]
             screened = connection.execute(text("SELECT message_id FROM assessment")).all()
             cased = connection.execute(
@@ -105,9 +111,21 @@ class Ledger:
         return found
 
 
-def _delivery(row: tuple[object, ...], ring: KeyRing) -> StoredDelivery:
+def _district_keys(connection: Connection, ring: KeyRing) -> dict[str, KeyRing]:
+    """Return the data keys of districts by their id, as they stand in the database."""
+    found = {}
+    for key_id, sealed in connection.execute(text(_KEYS)):
+        opened = base64.b64decode(ring.decrypt(sealed, purpose="tenant_key.sealed"))
+        found[key_id] = KeyRing([(key_id, opened)])
+    return found
+
+
+def _delivery(
+    row: tuple[object, ...], ring: KeyRing, keys: Mapping[str, KeyRing]
+) -> StoredDelivery:
     identity, key, message, route, kind, state, receipt, body, case, openid = row
-    words = ring.decrypt(str(body), purpose="delivery.body")
+    under = keys.get(str(body).partition(".")[0], ring)
+    words = under.decrypt(str(body), purpose="delivery.body")
     return StoredDelivery(
         int(str(identity)),
         str(key),

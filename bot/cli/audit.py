@@ -94,15 +94,21 @@ def export(
         bool, typer.Option("--minors", help="the yearly report on minors' data: counts, no names")
     ] = False,
 ) -> None:
-    """Write entries, or the report on minors' data, as JSON Lines or as an Excel file."""
+    """Write entries, or the report on minors' data, as JSON Lines or as an Excel file.
+
+    The Excel file of the report is in Chinese; JSON Lines are codes.
+    """
     if file.suffix not in (".jsonl", ".xlsx"):
         raise InputInvalid("FILE: name it *.jsonl or *.xlsx")
     if file.exists():
         raise InputInvalid(f"FILE: {file.name} exists")
     settings = load_settings()
     first, last = from_.date(), to.date()
+    if last < first:
+        raise InputInvalid("--to is before --from")
     rows = _run(settings, lambda database: _rows(database, first, last, minors=minors))
-    count = _write(file, rows)
+    in_words = minors and file.suffix == ".xlsx"
+    count = _write(file, audit_minors.readable(rows) if in_words else rows)
     typer.echo(f"写了 {count} 行：{file}")
 
 

@@ -10,8 +10,11 @@ from bot.bench.alerts import bench_alerts
 from bot.bench.broadcast import bench_broadcast
 from bot.bench.callbacks import bench_callbacks
 from bot.bench.databases import SQLITE
+from bot.bench.desk_day import bench_desk
+from bot.bench.imports import bench_imports
 from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
+from bot.bench.places import bench_places
 from bot.bench.risk import bench_risk
 from bot.bench.rotate import bench_rotate
 from bot.bench.search import bench_search
@@ -69,9 +72,24 @@ def start(
 def alerts(
     messages: Annotated[int, typer.Option(min=10, help="risk messages, each a new case")] = 120,
     rate: Annotated[float, typer.Option(min=0, help="other callbacks a second meanwhile")] = 20,
+    browsers: Annotated[int, typer.Option(min=1, help="open pages of the desk")] = 1,
+    people: Annotated[int, typer.Option(min=1, help="how many people they belong to")] = 10,
 ) -> None:
-    """Follow risk messages to the counselors' page and to the duty group."""
-    jsonl.write(asyncio.run(bench_alerts(messages, rate)))
+    """Follow risk messages to the counselors' pages and to the duty group."""
+    found = bench_alerts(messages, rate, browsers=browsers, people=people)
+    jsonl.write(asyncio.run(found))
+
+
+@app.command()
+def desk(
+    arrivals: Annotated[int, typer.Option(min=1, help="parents in one day")] = 400,
+    counselors: Annotated[int, typer.Option(min=1, help="people at the desk")] = 3,
+    seed: Annotated[int, typer.Option(help="of who comes when, and how long they talk")] = 1,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Play a day at the desk in its own order, first in first out, and dealt out in turn."""
+    found = bench_desk(seed=seed, many=arrivals, counselors=counselors, database=database)
+    jsonl.write(asyncio.run(found))
 
 
 @app.command()
@@ -125,6 +143,29 @@ def broadcast(
 ) -> None:
     """Send a notice to a whole school, with one kill, and count what was lost or doubled."""
     found = bench_broadcast(people=people, slots=slots, database=database, kill=kill)
+    jsonl.write(asyncio.run(found))
+
+
+@app.command()
+def imports(
+    rows: Annotated[int, typer.Option(min=1, max=50_000, help="rows of the file")] = 20_000,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Import a made-up school from Excel, watch its progress, and take it back."""
+    jsonl.write(asyncio.run(bench_imports(rows=rows, database=database)))
+
+
+@app.command()
+def places(
+    people: Annotated[int, typer.Option(min=2, max=500, help="parents who want one")] = 50,
+    places: Annotated[int, typer.Option(min=1, help="places of the course")] = 5,
+    processes: Annotated[int, typer.Option(min=1, max=16, help="web processes")] = 2,
+    database: Annotated[str, typer.Option(help=WHERE)] = SQLITE,
+) -> None:
+    """Let many parents sign up for the last places in the same second; one gives up again."""
+    if places >= people:
+        raise typer.BadParameter("fewer places than people")
+    found = bench_places(people=people, places=places, processes=processes, database=database)
     jsonl.write(asyncio.run(found))
 
 

@@ -1,7 +1,7 @@
 """`xinqing doctor`: what is in force, what is missing, what needs a person; secrets masked."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import typer
@@ -9,6 +9,7 @@ from pydantic import BaseModel, SecretStr
 from rich.console import Console
 from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import logs
 from bot.config import Mode, Settings, load_settings
@@ -19,7 +20,7 @@ from bot.core.privacy import mask
 from bot.db.migrate import current_revision, newest_revision
 from bot.db.models import Job, Place
 from bot.db.opening import reachable, unreadable_column
-from bot.services import alarms, quota, roster
+from bot.services import alarms, going_live, quota, roster
 from bot.wiring import House, build
 
 OK, WARN, BAD = "正常", "注意", "错误"
@@ -161,6 +162,7 @@ async def _stored(house: House) -> list[tuple[str, str]]:
                 )
             else:
                 findings.append((OK, f"值班：{place.name} 七天内没有空缺"))
+        findings += await _drilled(session, house, now)
         dead = await session.scalar(select(func.count(Job.id)).where(Job.state == "dead"))
         findings.append((WARN if dead else OK, f"放弃的后台任务：{dead or 0}"))
         for used in await quota.usage(session, house.services.budgets, now=now):
@@ -169,6 +171,18 @@ async def _stored(house: House) -> list[tuple[str, str]]:
             when = f"{to_shanghai(alarm.last_at):%m-%d %H:%M}"
             findings.append((WARN, f"告警 {alarm.kind}（{alarm.count} 次，最近 {when}）"))
     return findings
+
+
+async def _drilled(session: AsyncSession, house: House, now: datetime) -> list[tuple[str, str]]:
+    """Name the districts that have not passed their drill, without which live mode answers not."""
+    missing = await going_live.missing(session, now)
+    if not missing:
+        return [(OK, "演练：各区都在一年内通过了正式环境的演练")]
+    names = "、".join(place.name for place in missing)
+    live = house.services.mode == going_live.LIVE
+    todo = "在 /desk/drills 发起演练，值班的人按时接手、提醒确认送到、由人结案就算通过"
+    closed = "现在家长的一般提问得不到回答，危机回复和叫人照常" if live else "正式开通前要做"
+    return [(BAD if live else WARN, f"演练：{names} 还没有通过正式环境的演练；{closed}。{todo}")]
 
 
 def _used(one: quota.Usage) -> tuple[str, str]:

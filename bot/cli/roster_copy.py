@@ -17,7 +17,7 @@ from bot.config import load_settings
 from bot.core.errors import ConfigInvalid
 from bot.db.base import Base
 from bot.db.engine import Database, make_engine
-from bot.db.models import HotlineRow, Place, Shift, Staff
+from bot.db.models import Absence, HotlineRow, Place, Shift, Staff
 
 log = structlog.get_logger(__name__)
 
@@ -71,10 +71,13 @@ async def _read(source: Database, now: datetime) -> list[tuple[Table, Rows]]:
             {"id": key, "login": str(key), "name": "", "password_hash": "", "created_at": now}
             for key in await session.scalars(select(Staff.id))
         ]
+        # What they were written from stays behind: it says nothing about who is on duty.
+        shifts = await rows(Shift, Shift.ends_at > now)
         return [
             (_table(Place), await rows(Place)),
             (_table(Staff), staff),
-            (_table(Shift), await rows(Shift, Shift.ends_at > now)),
+            (_table(Shift), [row | {"pattern_id": None} for row in shifts]),
+            (_table(Absence), await rows(Absence, Absence.ends_at > now)),
             (_table(HotlineRow), await rows(HotlineRow)),
         ]
 

@@ -23,6 +23,7 @@ from bot.upkeep import follow_published, prepare
 from bot.wiring import House, build
 
 GRACE_SECONDS = 5
+FIRST_START = "第一次启动要先建手册检索，大约十几秒；以后几秒就好。"
 # The exit status of a process that said in one line why it does not start (`bot.cli.guarded`).
 REFUSED = 2
 
@@ -40,12 +41,14 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=16, help="processes on this host")] = 1,
 ) -> None:
     """Run the web process (and, by default, the job worker inside it)."""
-    settings = load_settings()
+    settings = _settings()
     logs.configure(settings.log_level)
     _check_port(settings)
     if workers > 1:
         _serve_many(settings, workers)
         return
+    if not (settings.data_dir / "index").exists():
+        print(FIRST_START, file=sys.stderr, flush=True)
     config = _uvicorn(settings)
     status: list[int] = []
     server = _Once(config, once_ready, status.append) if once_ready else uvicorn.Server(config)
@@ -54,6 +57,18 @@ def serve(
     _run(server)
     if status and status[0]:
         raise typer.Exit(status[0])
+
+
+def _settings() -> Settings:
+    """Return the settings; in demo mode parents' links lead to the service's own address."""
+    settings = load_settings()
+    if settings.mode is Mode.DEMO and not settings.public_url:
+        return settings.model_copy(update={"public_url": _own_address(settings)})
+    return settings
+
+
+def _own_address(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
 
 
 def _run(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
@@ -155,7 +170,7 @@ def _serve_many(settings: Settings, workers: int) -> None:
 
 def serve_socket(number: int) -> None:
     """Serve on an inherited socket; the child of `serve --workers`."""
-    settings = load_settings()
+    settings = _settings()
     logs.configure(settings.log_level)
     shared = socket.socket(fileno=number)
     _run(uvicorn.Server(_uvicorn(settings)), [shared])
@@ -163,7 +178,7 @@ def serve_socket(number: int) -> None:
 
 def work() -> None:
     """Run a job worker alone, beside `serve` with XINQING_WORKER_INSIDE=false."""
-    settings = load_settings()
+    settings = _settings()
     logs.configure(settings.log_level)
     if (warning := without_platform(settings)) is not None:
         print(warning, file=sys.stderr, flush=True)
@@ -198,7 +213,7 @@ async def _work_until_stopped(house: House) -> None:
 
 
 def _print_pages(settings: Settings) -> None:
-    base = f"http://{settings.host}:{settings.port}"
+    base = _own_address(settings)
     print(
         f"\n心晴（演示环境）\n"
         f"  家长模拟器   {base}/simulator\n"

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bot.channels.webpush import new_private_key
 from bot.config import DEFAULT_DATA_DIR, load_settings, make_folder
 from bot.core.clock import SystemClock
 from bot.core.errors import ConfigInvalid
@@ -58,6 +59,8 @@ def _make_env(path: Path, *, with_demo: bool) -> None:
         "# Made by `xinqing setup`. Keep it secret and keep a copy: without XINQING_SECRET_KEYS",
         "# nobody can read the stored messages again.",
         f"XINQING_SECRET_KEYS={crypto.new_key('k1')}",
+        "# Wakes the browsers of people on duty; a new key ends what they have signed up.",
+        f"XINQING_PUSH_PRIVATE_KEY={new_private_key()}",
     ]
     if with_demo:
         robot = secrets.token_hex(16)

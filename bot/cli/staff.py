@@ -11,7 +11,7 @@ from bot.config import load_settings
 from bot.core.clock import SystemClock
 from bot.db import crypto
 from bot.db.engine import Database, make_engine
-from bot.services import second_factor, staff
+from bot.services import founding, second_factor, staff
 
 app = typer.Typer(no_args_is_help=True)
 T = TypeVar("T")
@@ -78,3 +78,22 @@ def create(
         return password
 
     typer.echo(f"{login} 的一次性密码：{_run(action)}")
+
+
+@app.command("add-district")
+def add_district(
+    name: Annotated[str, typer.Argument(help="the district's name")],
+    login: Annotated[str, typer.Option(help="of its first account")],
+    person: Annotated[str, typer.Option(help="the name that colleagues see")],
+    region: Annotated[str, typer.Option(help="as in the table of hotlines")] = "",
+) -> None:
+    """Add a district and the account that opens all others there; print its one-time password."""
+
+    async def action(session: AsyncSession) -> tuple[int, str]:
+        district, password = await founding.found_district(
+            session, name=name, region=region, login=login, person=person, now=SystemClock().now()
+        )
+        return district.id, password
+
+    place, password = _run(action)
+    typer.echo(f"{place}  {name}  {login} 的一次性密码：{password}")

@@ -20,18 +20,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from bot.core.clock import epoch_ms, to_shanghai
+from bot.simulator.dingtalk_answers import numbered, refused, words_of, wrapped
 from bot.simulator.dingtalk_families import Families, family_posts
 from bot.simulator.dingtalk_gateway import Gateway
+from bot.simulator.dingtalk_reads import NO_ROBOT, OVER, Reads
 from bot.simulator.faults import broken_transport, slowly
 from bot.simulator.platform import FakePlatform, Fault
 
 BATCH, WORK_BATCH, DING_BATCH = 20, 100, 200
-MAX_PARAM_BYTES, MAX_WORK_BYTES = 15_000, 2048
+MAX_WORK_BYTES = 2048
 WORK_PER_DAY = 500
 SESSION_LIFE = timedelta(minutes=90)
 RESULT_LIFE = timedelta(hours=24)
 V1_QUOTA = "Forbidden.AccessDenied.ApiCountLimitForOrg"
 OAPI_QUOTA = 90020
+READ_STATUS = "/v1.0/robot/oToMessages/readStatus"
 OPEN_PATH = "/v1.0/gateway/connections/open"
 Handler = Callable[["FakeDingtalk", Request, dict[str, Any]], Response]
 
@@ -69,6 +72,7 @@ class FakeDingtalk:
         self.late_results = 0
         self.media: dict[str, tuple[str, bytes]] = {}
         self.readers: dict[str, list[str]] = {}
+        self.reads = Reads()
         self.tasks: dict[int, _Task] = {}
         self._task_ids = itertools.count(256)
         self._sessions: dict[str, tuple[str, datetime]] = {}
@@ -150,6 +154,11 @@ def make_fake_dingtalk(state: FakeDingtalk) -> Starlette:
         routes=[
             *routes,
             Route("/gettoken", _endpoint(state, "/gettoken", _get_token), methods=["GET"]),
+            Route(
+                READ_STATUS,
+                _endpoint(state, READ_STATUS, _v1(_read_status)),
+                methods=["GET"],
+            ),
             Route("/media", _endpoint(state, "/media", _media), methods=["GET"], name="media"),
             Route(
                 "/v1.0/card/instances",
@@ -174,7 +183,7 @@ def _endpoint(
         except ValueError:
             payload = None
         if not isinstance(payload, dict):
-            return _refused(400, "invalidParameter")
+            return refused(400, "invalidParameter")
         answer = handler(state, request, payload)
         return slowly(answer, state.platform.slow_seconds) if fault is Fault.SLOW else answer
 
@@ -187,38 +196,21 @@ def _broken(fault: Fault, *, is_v1: bool) -> Response:
         return broken
     if is_v1:
         busy = fault is Fault.BUSY
-        return (
-            _refused(503, "ServiceUnavailable") if busy else _refused(401, "InvalidAuthentication")
-        )
+        return refused(503, "ServiceUnavailable") if busy else refused(401, "InvalidAuthentication")
     if fault is Fault.BUSY:
-        return _code(-1)
-    return _wrapped(40014 if fault is Fault.TOKEN_INVALID else 42001)
-
-
-def _refused(status: int, code: str) -> Response:
-    return JSONResponse({"code": code, "message": "refused", "requestid": "0000"}, status)
-
-
-def _code(errcode: int, **more: Any) -> Response:
-    text = "ok" if errcode == 0 else "refused"
-    return JSONResponse({"errcode": errcode, "errmsg": text, **more})
-
-
-def _wrapped(code: int) -> Response:
-    return JSONResponse(
-        {"errcode": 88, "errmsg": "refused", "sub_code": str(code), "sub_msg": "refused"}
-    )
+        return numbered(-1)
+    return wrapped(40014 if fault is Fault.TOKEN_INVALID else 42001)
 
 
 def _v1(handler: Handler) -> Handler:
     def checked(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
         token = request.headers.get("x-acs-dingtalk-access-token", "")
         if state.platform.token_errcode(token):
-            return _refused(401, "InvalidAuthentication")
+            return refused(401, "InvalidAuthentication")
         if not state.spend_call():
-            return _refused(403, V1_QUOTA)
+            return refused(403, V1_QUOTA)
         if "robotCode" in payload and payload["robotCode"] not in state.robots:
-            return _refused(400, "invalidParameter.robotCode.notExist")
+            return refused(400, "invalidParameter.robotCode.notExist")
         return handler(state, request, payload)
 
     return checked
@@ -228,9 +220,9 @@ def _oapi(handler: Handler) -> Handler:
     def checked(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
         code = state.platform.token_errcode(request.query_params.get("access_token", ""))
         if code:
-            return _wrapped(40014 if code == 40001 else code)
+            return wrapped(40014 if code == 40001 else code)
         if not state.spend_call():
-            return _code(OAPI_QUOTA)
+            return numbered(OAPI_QUOTA)
         return handler(state, request, payload)
 
     return checked
@@ -239,7 +231,7 @@ def _oapi(handler: Handler) -> Handler:
 def _access_token(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
     app_key = str(payload.get("appKey", ""))
     if not state.platform.is_app(app_key, str(payload.get("appSecret", ""))):
-        return _refused(400, "invalidClientIdOrSecret")
+        return refused(400, "invalidClientIdOrSecret")
     token, seconds = state.platform.issue_token(app_key, forced=False)
     return JSONResponse({"accessToken": token, "expireIn": seconds})
 
@@ -247,15 +239,15 @@ def _access_token(state: FakeDingtalk, _request: Request, payload: dict[str, Any
 def _get_token(state: FakeDingtalk, request: Request, _payload: dict[str, Any]) -> Response:
     app_key = request.query_params.get("appkey", "")
     if not state.platform.is_app(app_key, request.query_params.get("appsecret", "")):
-        return _code(40089)
+        return numbered(40089)
     token, seconds = state.platform.issue_token(app_key, forced=False)
-    return _code(0, access_token=token, expires_in=seconds)
+    return numbered(0, access_token=token, expires_in=seconds)
 
 
 def _open_gateway(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
     app_key = str(payload.get("clientId", ""))
     if not state.platform.is_app(app_key, str(payload.get("clientSecret", ""))):
-        return _refused(401, "authFailed")
+        return refused(401, "authFailed")
     # Beside this very route, wherever the fake is mounted.
     base = str(request.url).replace("http", "ws", 1).removesuffix(OPEN_PATH)
     ticket = state.gateway.issue_ticket(app_key)
@@ -263,29 +255,41 @@ def _open_gateway(state: FakeDingtalk, request: Request, payload: dict[str, Any]
 
 
 def _batch_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
-    people, text = payload.get("userIds"), _words(payload)
+    people, text = payload.get("userIds"), words_of(payload)
     if not isinstance(people, list) or not 0 < len(people) <= BATCH or text is None:
-        return _refused(400, "invalidParameter")
+        return refused(400, "invalidParameter")
     invalid = [person for person in people if not state.platform.is_follower(person)]
     slowed = [person for person in people if person in state.slowed and person not in invalid]
     for person in people:
         if person not in invalid and person not in slowed:
             state.platform.record("dingtalk-person", person, text, payload)
+    receipt = f"query-{next(state.platform.message_ids)}"
+    reached = [person for person in people if person not in invalid and person not in slowed]
+    state.reads.keep(receipt, reached, state.platform.clock.now())
     return JSONResponse(
         {
-            "processQueryKey": f"query-{next(state.platform.message_ids)}",
+            "processQueryKey": receipt,
             "invalidStaffIdList": invalid,
             "flowControlledStaffIdList": slowed,
         }
     )
 
 
+def _read_status(state: FakeDingtalk, request: Request, _payload: dict[str, Any]) -> Response:
+    query = request.query_params
+    if query.get("robotCode") not in state.robots:
+        return refused(400, NO_ROBOT)
+    now = state.platform.clock.now()
+    answer = state.reads.answer(query.get("processQueryKey", ""), now)
+    return JSONResponse(answer) if answer else refused(400, OVER)
+
+
 def _group_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
-    group, text = str(payload.get("openConversationId", "")), _words(payload)
+    group, text = str(payload.get("openConversationId", "")), words_of(payload)
     if group not in state.groups:
-        return _refused(400, "invalidParameter.openConversationId")
+        return refused(400, "invalidParameter.openConversationId")
     if text is None:
-        return _refused(400, "invalidParameter.msgParam")
+        return refused(400, "invalidParameter.msgParam")
     state.platform.record("dingtalk-group", group, text, payload)
     return JSONResponse({"processQueryKey": f"query-{next(state.platform.message_ids)}"})
 
@@ -307,9 +311,9 @@ def _group_query(state: FakeDingtalk, _request: Request, payload: dict[str, Any]
 def _ding(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
     people = payload.get("receiverUserIdList")
     if not state.may_ding:
-        return _refused(403, "Forbidden.AccessDenied.DingNotAllowed")
+        return refused(403, "Forbidden.AccessDenied.DingNotAllowed")
     if not isinstance(people, list) or not 0 < len(people) <= DING_BATCH:
-        return _refused(400, "invalidParameter")
+        return refused(400, "invalidParameter")
     failed = [person for person in people if not state.platform.is_follower(person)]
     for person in people:
         if person not in failed:
@@ -325,7 +329,7 @@ def _ding(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Re
 def _download(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
     code = str(payload.get("downloadCode", ""))
     if code not in state.media or payload.get("robotCode") not in state.robots:
-        return _refused(400, "invalidParameter.downloadCode")
+        return refused(400, "invalidParameter.downloadCode")
     address = request.url_for("media").include_query_params(code=code)
     return JSONResponse({"downloadUrl": str(address)})
 
@@ -356,7 +360,7 @@ def _card(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Re
 def _update_card(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
     card = state.cards.get(str(payload.get("outTrackId", "")))
     if card is None:
-        return _refused(400, "param.cardNotExist")
+        return refused(400, "param.cardNotExist")
     card |= payload["cardData"]["cardParamMap"]
     return JSONResponse({"success": True, "result": True})
 
@@ -365,22 +369,22 @@ def _work_send(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) 
     people = [one for one in str(payload.get("userid_list", "")).split(",") if one]
     content = json.dumps(payload.get("msg"), ensure_ascii=False, sort_keys=True)
     if not 0 < len(people) <= WORK_BATCH or len(content.encode()) > MAX_WORK_BYTES:
-        return _code(40035)
+        return numbered(40035)
     task_id = state.add_task(people, content)
     body = payload["msg"].get("markdown", {})
     for person in state.tasks[task_id].delivered:
         state.platform.record("dingtalk-work", person, str(body.get("text", "")), payload)
-    return _code(0, task_id=task_id, request_id="0000")
+    return numbered(0, task_id=task_id, request_id="0000")
 
 
 def _work_result(state: FakeDingtalk, _request: Request, payload: dict[str, Any]) -> Response:
     task = state.tasks.get(int(payload.get("task_id", 0)))
     if task is None or state.platform.clock.now() - task.sent_at > RESULT_LIFE:
-        return _code(40035)
+        return numbered(40035)
     if state.late_results > 0:
         state.late_results -= 1
-        return _code(0, send_result={})
-    return _code(
+        return numbered(0, send_result={})
+    return numbered(
         0,
         send_result={
             "invalid_user_id_list": task.invalid,
@@ -399,20 +403,8 @@ def _work_result(state: FakeDingtalk, _request: Request, payload: dict[str, Any]
 def _session_send(state: FakeDingtalk, request: Request, payload: dict[str, Any]) -> Response:
     recipient = state.session(request.query_params.get("session", ""))
     if recipient is None:
-        return _code(300001)
+        return numbered(300001)
     body = payload.get(str(payload.get("msgtype", "")), {})
     text = str(body.get("content") or body.get("text") or "")
     state.platform.record("dingtalk-session", recipient, text, payload)
-    return _code(0)
-
-
-def _words(payload: dict[str, Any]) -> str | None:
-    """Return the words of a robot's message, None when `msgParam` is no JSON in a string."""
-    raw = payload.get("msgParam")
-    if not isinstance(raw, str) or len(raw.encode()) > MAX_PARAM_BYTES:
-        return None
-    try:
-        parameters = json.loads(raw)
-    except ValueError:
-        return None
-    return str(parameters.get("content") or parameters.get("text") or "")
+    return numbered(0)

@@ -33,6 +33,7 @@ def make_fake_wechat(state: FakePlatform) -> Starlette:
     paths: dict[str, Handler] = {
         "/cgi-bin/stable_token": _stable_token,
         "/cgi-bin/message/custom/send": _with_token(_custom_send),
+        "/cgi-bin/message/custom/typing": _with_token(_custom_typing),
         "/cgi-bin/message/template/send": _with_token(_template_send),
         "/cgi-bin/message/subscribe/bizsend": _with_token(_subscribe_send),
         "/cgi-bin/qrcode/create": _with_token(_qrcode),
@@ -102,6 +103,13 @@ def _custom_send(state: FakePlatform, _request: Request, payload: dict[str, Any]
     return _code(code)
 
 
+def _custom_typing(state: FakePlatform, _request: Request, payload: dict[str, Any]) -> Response:
+    """Take the sign that somebody writes; nothing of it is a message."""
+    if payload.get("command") not in ("Typing", "CancelTyping"):
+        return _code(45072)
+    return _code(0 if payload.get("touser") else 40003)
+
+
 def _template_send(state: FakePlatform, _request: Request, payload: dict[str, Any]) -> Response:
     return _notify(state, "template", payload)
 
@@ -111,9 +119,11 @@ def _subscribe_send(state: FakePlatform, _request: Request, payload: dict[str, A
 
 
 def _qrcode(_state: FakePlatform, _request: Request, payload: dict[str, Any]) -> Response:
-    """Make a permanent code; the real one gives no `errcode` when all is well."""
+    """Make a code, permanent or for 30 days; the real one gives no `errcode` when all is well."""
     scene = str(payload.get("action_info", {}).get("scene", {}).get("scene_str", ""))
-    if payload.get("action_name") != "QR_LIMIT_STR_SCENE" or not 1 <= len(scene) <= 64:
+    kind, length = payload.get("action_name"), payload.get("expire_seconds")
+    passing = kind == "QR_STR_SCENE" and isinstance(length, int) and 0 < length <= 2_592_000
+    if not (passing or kind == "QR_LIMIT_STR_SCENE") or not 1 <= len(scene) <= 64:
         return _code(40053)
     return JSONResponse({"ticket": f"t-{scene}", "url": f"http://weixin.qq.com/q/{scene}"})
 

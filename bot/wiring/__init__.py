@@ -4,12 +4,14 @@ Called by `bot.app` (web process), by `xinqing work` (worker process) and by the
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import httpx2
 import structlog
 
+import handlers
 import knowledge
 from bot.channels.callbacks import Callbacks
 from bot.channels.cards import Cards
@@ -29,18 +31,26 @@ from bot.db.engine import Database, make_engine
 from bot.jobs.registry import JobRegistry
 from bot.jobs.retention import register_forgetting
 from bot.jobs.worker import Worker
+from bot.pipeline.again import SecondLook
+from bot.pipeline.calls import Calls
 from bot.pipeline.courses import CourseJobs
 from bot.pipeline.delivery import Deliverer
 from bot.pipeline.inbox import Inbox
+from bot.pipeline.notice_batches import NoticeBatches
 from bot.pipeline.notices import Notices
 from bot.pipeline.patience import Patience
+from bot.pipeline.read_states import ReadStates
+from bot.pipeline.reminders import Reminders
 from bot.pipeline.router import Router
 from bot.pipeline.saving import Saving
+from bot.pipeline.typing_signs import TypingSigns
 from bot.pipeline.work import Proofs
+from bot.services.alert_people import PUSH, STAFF
 from bot.services.alerts import AlertPolicy, AlertTarget
 from bot.services.anchors import Anchors
 from bot.services.answers import Answers
 from bot.services.container import Services
+from bot.services.drills import DrillJobs
 from bot.services.guarding import guarded
 from bot.services.hotlines import Lines
 from bot.services.importing.work import Imports
@@ -48,17 +58,21 @@ from bot.services.live import LiveEvents
 from bot.services.quota import Meter
 from bot.services.replays import Replays
 from bot.services.retention import Nights
+from bot.services.roster_watch import RosterJobs
 from bot.services.rules_in_force import RulesInForce
 from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
 from bot.wiring.channels import (
+    callers_of,
     chat_staff,
     make_budgets,
     make_cards,
     make_channels,
     make_class_codes,
     make_directories,
+    make_many_senders,
+    make_pusher,
     make_senders,
     make_streams,
     make_templates,
@@ -107,6 +121,8 @@ class House:
             await channel.close()
         for sender in self.senders.values():
             await sender.close()
+        if self.services.pusher is not None:
+            await self.services.pusher.close()
         await self.meter.close()
         if self.services.simulator is not None:
             await self.services.simulator.close()
@@ -168,7 +184,8 @@ def build(
         second_factor_required=settings.second_factor_required,
     )
     simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
-    services = replace(services, simulator=simulator)
+    pusher = make_pusher(settings, clock, transport)
+    services = replace(services, simulator=simulator, pusher=pusher)
     return _assemble(settings, services, dingtalk, transport, random)
 
 
@@ -193,7 +210,9 @@ def _assemble(
     channels = make_channels(settings, services, transport, meter)
     services = replace(services, class_codes=make_class_codes(channels))
     saving = Saving(meter, clock)
-    notices = Notices(services, channels, make_templates(settings, channels), saving)
+    templates = make_templates(settings, channels)
+    notices = Notices(services, channels, templates, saving)
+    batches = NoticeBatches(services, make_many_senders(channels), templates.keys(), saving)
     reception = Reception(inbox, router, heard=meter.heard, reported=notices.reported)
     trouble = Trouble(services)
     cards = make_cards(settings, services, meter)
@@ -202,17 +221,27 @@ def _assemble(
     handover = Handover(services)
     proofs = Proofs(services, provers_of(senders))
     patience = Patience(services.database, clock)
-    deliverer = Deliverer(services, router, channels, senders, patience, saving, proofs)
+    calls = Calls(services, callers_of(senders), services.pusher)
+    deliverer = Deliverer(services, router, channels, senders, patience, saving, proofs, calls)
     registry = JobRegistry()
     deliverer.register(registry)
     notices.register(registry)
+    batches.register(registry)
+    SecondLook(services, lambda: inbox.crowd.behind or router.crowded, handlers.risk).register(
+        registry
+    )
     rules = RulesInForce(services.database, clock, services.screen)
     Replays(services.database, clock, services.screen, rules).register(registry)
     CourseJobs(services).register(registry)
+    Reminders(services.policy, clock).register(registry)
+    TypingSigns(services.database, channels).register(registry)
+    ReadStates(services, channels).register(registry)
     Imports(services.database, clock, services.ring, make_directories(channels)).register(registry)
     register_forgetting(registry, clock)
     Nights(clock, services.policy).register(registry)
     Anchors(settings.data_dir).register(registry, clock)
+    RosterJobs(clock, services.policy).register(registry)
+    DrillJobs(clock).register(registry)
     worker = Worker(
         services.database,
         registry,
@@ -304,7 +333,18 @@ def _homes(settings: Settings) -> dict[tuple[str, str], str]:
 def _policy(settings: Settings) -> AlertPolicy:
     base = settings.public_url.rstrip("/") or f"http://{settings.host}:{settings.port}"
     targets = [
-        AlertTarget(name, alert.tier, loud=alert.kind == "dingtalk_ding")
+        AlertTarget(
+            name,
+            alert.tier,
+            loud=alert.kind == "dingtalk_ding",
+            personal=STAFF if alert.calls_duty else "",
+            spare=alert.spare,
+            home=alert.home,
+            order=alert.order,
+        )
         for name, alert in settings.alert.items()
     ]
-    return AlertPolicy(targets, load_alerts(), f"{base}/desk")
+    if settings.push_private_key.get_secret_value():
+        targets.append(AlertTarget(PUSH, "class", personal=PUSH))
+    wait = timedelta(seconds=settings.alert_receipt_seconds)
+    return AlertPolicy(targets, load_alerts(), f"{base}/desk", wait)

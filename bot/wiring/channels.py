@@ -16,6 +16,7 @@ from bot.channels.dingtalk.work import WorkNotices
 from bot.channels.http import make_http
 from bot.channels.reception import Reception
 from bot.channels.trouble import Trouble
+from bot.channels.webpush import WebPush
 from bot.channels.wechat.channel import WechatChannel
 from bot.channels.wechat.client import WechatClient
 from bot.channels.wechat.codes import SceneCodes
@@ -23,7 +24,15 @@ from bot.channels.wechat.template import WechatNoticeTemplate, parse_fields
 from bot.config import WEBHOOKS, AlertChannel, DingtalkRobot, Mode, Settings, WechatAccount
 from bot.core.clock import Clock
 from bot.core.errors import ConfigInvalid
-from bot.core.ports import AlertSender, Channel, NoticeTemplate, Prover
+from bot.core.ports import (
+    AlertSender,
+    Caller,
+    Channel,
+    ManySender,
+    NoticeTemplate,
+    Prover,
+    Pusher,
+)
 from bot.services.class_codes import CodeMaker
 from bot.services.container import Services
 from bot.services.quota import Budget, Meter
@@ -49,6 +58,17 @@ def address(settings: Settings, value: str, path: str = WECHAT_PATH) -> str:
     if settings.mode is Mode.LIVE:
         raise ConfigInvalid("the simulator's platform can't be used in live mode")
     return f"http://127.0.0.1:{settings.port}{path}{value.removeprefix(SIMULATOR)}"
+
+
+def make_many_senders(
+    channels: Mapping[tuple[str, str], Channel],
+) -> dict[tuple[str, str], ManySender]:
+    """Return the accounts that tell the same words to many people in one call."""
+    return {
+        account: channel
+        for account, channel in channels.items()
+        if isinstance(channel, DingtalkChannel)
+    }
 
 
 def make_budgets(settings: Settings) -> dict[tuple[str, str], Budget]:
@@ -258,6 +278,34 @@ def _robot_sender(
         url = f"{settings.public_url.rstrip('/')}/callbacks/dingtalk/{alert.robot.lower()}/card"
         callback = CardCallback(url, robot.card_secret.get_secret_value())
     return CardAlerts(name, client, group=alert.group, template=alert.template, callback=callback)
+
+
+def callers_of(senders: Mapping[str, AlertSender]) -> dict[str, Caller]:
+    """Return the senders that can call single people of their organisation."""
+    return {
+        name: sender
+        for name, sender in senders.items()
+        if isinstance(sender, WorkAlerts | DingAlerts)
+    }
+
+
+def make_pusher(settings: Settings, clock: Clock, transport: Transport) -> Pusher | None:
+    """Return what wakes browsers; None without a key.
+
+    Raises:
+        ConfigInvalid: the key or the subject is unusable.
+    """
+    key = settings.push_private_key.get_secret_value()
+    if not key:
+        return None
+    return WebPush(
+        key,
+        subject=settings.push_subject,
+        http=make_http(transport),
+        clock=clock,
+        hosts=settings.push_hosts.replace("，", ",").split(","),
+        loopback=settings.mode is Mode.DEMO,
+    )
 
 
 def make_templates(

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 
 from bot.bench.databases import plain_engine
@@ -27,9 +28,10 @@ from bot.cli.simulated.process import DayProcess
 from bot.core.clock import SHANGHAI
 from bot.core.errors import XinqingError
 from bot.db.crypto import new_key
-from bot.db.models import Case, Staff
+from bot.db.models import Case
 from bot.db.models.case import ACCEPTED, OPEN
-from bot.services import cases
+from bot.services import cases, judging, staff
+from bot.services.staff import StaffView
 from bot.simulator.day.clock import DayClock
 from bot.simulator.day.ledger import Ledger
 from bot.simulator.day.plan import DAY_SECONDS, Breakage, Plan, Trouble
@@ -44,7 +46,7 @@ LOOK_SECONDS = (300.0, 2400.0)
 CLOSE_AFTER = timedelta(hours=3)
 DRAIN = timedelta(hours=3)
 KILLED_FOR = (4.0, 13.0)
-COUNSELOR = "counselor1"
+COUNSELORS, DISTRICT = ("counselor1", "counselor2"), "district"
 
 
 class SimulatedDay:
@@ -180,25 +182,31 @@ class SimulatedDay:
             await self._move_to(end if wake is None else min(end, wake))
 
     async def _look_at_desk(self) -> None:
-        """Let a counselor accept what is open, and close what was accepted some hours ago."""
+        """Let counselors accept what is open, and close what was accepted some hours ago."""
         house, now = self._process.house, self.clock.now()
         if house is None:
             return
         with suppress(OperationalError, XinqingError):
             async with house.services.database.write() as session:
-                staff = await session.scalar(select(Staff.id).where(Staff.login == COUNSELOR)) or 0
                 for case in (await session.scalars(select(Case).order_by(Case.id))).all():
+                    by = await self._whose(session, case, now)
                     if case.state == OPEN:
-                        await cases.accept(session, case_id=case.id, staff_id=staff, now=now)
+                        await cases.accept(session, by, case.id, now=now)
                     elif case.state == ACCEPTED and now - (case.accepted_at or now) > CLOSE_AFTER:
-                        await cases.close(
-                            session,
-                            case_id=case.id,
-                            staff_id=staff,
-                            reason="safe_with_plan",
-                            note="simulated",
-                            now=now,
+                        reason, note = "safe_with_plan", "simulated"
+                        policy = house.services.policy
+                        await judging.judge(
+                            session, policy, by, case, level="1", reason=note, now=now
                         )
+                        await cases.close(session, by, case.id, reason=reason, note=note, now=now)
+
+    async def _whose(self, session: AsyncSession, case: Case, now: datetime) -> StaffView:
+        """Return who works on a case: one of the school's counselors, or the district."""
+        for login in COUNSELORS:
+            seen = await staff.view(session, await staff.by_login(session, login), now)
+            if case.place_id in seen.at("counselor"):
+                return seen
+        return await staff.view(session, await staff.by_login(session, DISTRICT), now)
 
     # What breaks --------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from bot.channels.dingtalk.channel import DingtalkChannel
 from bot.channels.dingtalk.stream import StreamClient
 from bot.config import Settings
 from bot.core.messages import IncomingMessage
+from bot.db.models import QuotaUse
 from bot.services.answers import Answers
 from bot.simulator.day.clock import DayClock
 from bot.simulator.day.line import Line
@@ -197,7 +198,12 @@ class StreamSide:
 
 
 class TableOutage:
-    """Makes every statement that writes fail, as a full or broken disk does, while it lasts."""
+    """Makes every statement that writes fail, as a full or broken disk does, while it lasts.
+
+    Attributes:
+        refused: how many failed; without the month's meter, which writes by a timer in real time:
+            how often it meets an outage depends on how fast this machine plays the day.
+    """
 
     def __init__(self) -> None:
         self.lasts = False
@@ -217,5 +223,5 @@ class TableOutage:
         _many: bool,
     ) -> None:
         if self.lasts and statement.lstrip().upper().startswith(WRITES):
-            self.refused += 1
+            self.refused += QuotaUse.__tablename__ not in statement
             raise OperationalError("", None, OSError("no space left on device"))
