@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.messages import IncomingMessage, Kind
 from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place, Shift, Staff
 from bot.services import places
+from bot.services.staff import StaffView
 
 _numbers = itertools.count(1)
 
@@ -31,6 +32,23 @@ class District:
     class_: Place
     counselor: Staff
     district_counselor: Staff
+
+    @property
+    def as_counselor(self) -> StaffView:
+        """Return the school's counselor as they are signed in."""
+        return seen_as(self.counselor, counselor=(self.school, self.class_))
+
+    @property
+    def as_district(self) -> StaffView:
+        """Return the district's counselor as they are signed in."""
+        every = (self.district, self.school, self.other_school, self.class_)
+        return seen_as(self.district_counselor, district=every)
+
+
+def seen_as(person: Staff, **places: tuple[Place, ...]) -> StaffView:
+    """Return somebody with roles at places, without rows for them."""
+    held = {role: frozenset(one.id for one in at) for role, at in places.items()}
+    return StaffView(person.id, person.login, person.name, False, held)
 
 
 async def make_district(session: AsyncSession, *, now: datetime) -> District:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import knowledge
 from bot.services.answers import Answers
@@ -93,9 +94,7 @@ class ReadyScreen(Screen):
         self.judged: list[str] = getattr(self, "judged", [])
         self.rules, self.problem = default_rules(), None
 
-    def judge(
-        self, text: str, *, who: str | None, turns: Sequence[str], floor: str, weak_signs: int
-    ) -> Screened:
+    def judge(self, text: str, **rest: Any) -> Screened:
         """Judge as the real one does, and note the text."""
         self.judged.append(text)
-        return super().judge(text, who=who, turns=turns, floor=floor, weak_signs=weak_signs)
+        return super().judge(text, **rest)

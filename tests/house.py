@@ -23,8 +23,9 @@ from bot.core.clock import FixedClock
 from bot.core.messages import IncomingMessage, Receipt
 from bot.db.base import Base
 from bot.db.models import Alarm, Assessment, Case, CaseEvent, Contact, Delivery, Job, Message
-from bot.services import cases, conversations
+from bot.services import cases, conversations, judging
 from bot.services.screening import Screen
+from bot.services.staff import StaffView
 from bot.simulator.dingtalk_driver import DingtalkCredentials, DingtalkDriver
 from bot.simulator.dingtalk_server import FakeDingtalk, make_fake_dingtalk
 from bot.simulator.driver import WechatCredentials, WechatDriver
@@ -164,36 +165,45 @@ class Home:
         routed = await self.house.router.route(receipt.message_id, receipt.contact_id)
         return tuple(reply.text for reply in routed.outcome.replies) if routed.outcome else ()
 
+    def whose(self, case: Case | None) -> StaffView:
+        """Return the counselor who works on a case: the school's, or the district's."""
+        here = case is not None and case.place_id in (self.place.school.id, self.place.class_.id)
+        return self.place.as_counselor if here else self.place.as_district
+
     async def take_case(self, case_id: int) -> None:
-        """Accept a case as the counselor."""
+        """Accept a case as the counselor whose it is."""
         async with self.write() as session:
-            await cases.accept(
-                session, case_id=case_id, staff_id=self.place.counselor.id, now=self.clock.now()
+            by = self.whose(await session.get_one(Case, case_id))
+            await cases.accept(session, by, case_id, now=self.clock.now())
+
+    async def close_case(self, case_id: int, *, reason: str = "answered", note: str = "") -> None:
+        """Judge a case to be no danger any more, and close it, as the counselor whose it is."""
+        async with self.write() as session:
+            case, now = await session.get_one(Case, case_id), self.clock.now()
+            by = self.whose(case)
+            await judging.judge(
+                session,
+                self.house.services.policy,
+                by,
+                case,
+                level="1",
+                reason="没有危险了",
+                now=now,
             )
+            await cases.close(session, by, case_id, reason=reason, note=note, now=now)
 
     async def hold(self, contact_id: int = 1) -> None:
         """Take over a conversation as the counselor."""
         async with self.write() as session:
-            await conversations.take(
-                session,
-                contact_id=contact_id,
-                staff_id=self.place.counselor.id,
-                now=self.clock.now(),
-            )
+            by, now = self.whose(await cases.latest(session, contact_id)), self.clock.now()
+            await conversations.take(session, by, contact_id, now=now)
 
     async def write_as_counselor(self, text: str, contact_id: int = 1) -> Delivery:
         """Write to a parent as the counselor who holds the conversation, a moment later."""
         self.clock.advance(milliseconds=1)
         async with self.write() as session:
-            case = await cases.open_case(session, contact_id)
-            return await conversations.write(
-                session,
-                contact_id=contact_id,
-                staff_id=self.place.counselor.id,
-                case_id=case.id if case else None,
-                text=text,
-                now=self.clock.now(),
-            )
+            by, now = self.whose(await cases.latest(session, contact_id)), self.clock.now()
+            return await conversations.write(session, by, contact_id, text=text, now=now)
 
     async def on_duty(self, *, hours: float = 24, wakes: bool = True) -> None:
         """Put the school's counselor on duty from now on."""

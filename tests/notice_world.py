@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from house import ROBOT, Home
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -166,8 +167,8 @@ async def send(world: World, notice: Notice) -> None:
         )
 
 
-async def sent(world: World, **more: object) -> Notice:
-    notice = await write(world, **more)  # type: ignore[arg-type]
+async def sent(world: World, **more: Any) -> Notice:
+    notice = await write(world, **more)
     await send(world, notice)
     await world.home.work()
     return notice

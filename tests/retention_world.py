@@ -12,6 +12,7 @@ from bot.db.engine import Database
 from bot.db.models import (
     Alarm,
     Binding,
+    BindingSlip,
     Case,
     CaseEvent,
     Child,
@@ -20,8 +21,10 @@ from bot.db.models import (
     Course,
     DataRequest,
     Delivery,
+    Draft,
     Enrolment,
     GapTicket,
+    Guardian,
     ImportBatch,
     ImportRow,
     LegalHold,
@@ -31,6 +34,7 @@ from bot.db.models import (
     Message,
     Notice,
     NoticeChild,
+    NoticeFeedback,
     ReadPermit,
     RetentionRun,
 )
@@ -153,6 +157,21 @@ async def notice(session: AsyncSession, at: datetime) -> type[Any]:
     return Notice
 
 
+async def notice_feedback(session: AsyncSession, at: datetime) -> type[Any]:
+    """Make what a parent wrote about a notice that itself is kept for longer."""
+    contact = await _contact(session, at)
+    row = Notice(key=f"f{at}", place_id=await _place(session), title="春游", body="", created_at=at)
+    session.add(row)
+    message = await make_message(session, contact, now=at, state="done")
+    await session.flush()
+    session.add(
+        NoticeFeedback(
+            notice_id=row.id, contact_id=contact.id, message_id=message.id, text="请假", at=at
+        )
+    )
+    return NoticeFeedback
+
+
 async def enrolment(session: AsyncSession, at: datetime) -> type[Any]:
     contact = await _contact(session, at)
     course = Course(
@@ -192,6 +211,37 @@ async def binding(session: AsyncSession, at: datetime) -> type[Any]:
         )
     )
     return Binding
+
+
+async def slips(session: AsyncSession, at: datetime, *, used: bool) -> BindingSlip:
+    """Make a slip of paper that expires at a moment."""
+    guardian = Guardian(name="晴妈", source="hand", created_at=at)
+    contact, person = await _contact(session, at), await make_staff(session, now=at)
+    session.add(guardian)
+    await session.flush()
+    row = BindingSlip(
+        code_key="hash",
+        guardian_id=guardian.id,
+        place_id=await _place(session),
+        made_by=person.id,
+        created_at=at - 14 * DAY,
+        expires_at=at,
+        used_at=at - DAY if used else None,
+        used_by=contact.id if used else None,
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def slip(session: AsyncSession, at: datetime) -> type[Any]:
+    await slips(session, at, used=False)
+    return BindingSlip
+
+
+async def slip_used(session: AsyncSession, at: datetime) -> type[Any]:
+    await slips(session, at, used=True)
+    return BindingSlip
 
 
 async def import_row(session: AsyncSession, at: datetime) -> type[Any]:
@@ -290,6 +340,12 @@ async def login(session: AsyncSession, at: datetime) -> type[Any]:
     return Login
 
 
+async def draft(session: AsyncSession, at: datetime) -> type[Any]:
+    person = await make_staff(session, now=at)
+    session.add(Draft(staff_id=person.id, field="case:1:note", text="写了一半", at=at))
+    return Draft
+
+
 async def service_post(session: AsyncSession, at: datetime) -> type[Any]:
     session.add(
         Delivery(
@@ -311,6 +367,8 @@ async def night(session: AsyncSession, at: datetime) -> type[Any]:
 
 DELETED: dict[str, Make] = {
     "links": link,
+    "notice_feedback": notice_feedback,
+    "drafts": draft,
     "chat": chat,
     "said": said,
     "plain_cases": plain_case,
@@ -320,6 +378,8 @@ DELETED: dict[str, Make] = {
     "notices": notice,
     "enrolments": enrolment,
     "bindings": binding,
+    "slips": slip,
+    "slips_used": slip_used,
     "import_rows": import_row,
     "import_batches": import_batch,
     "consents": consent,

@@ -25,9 +25,9 @@ async def draft(home: Home, name: str = "加一条") -> RuleSet:
     async with home.write() as session:
         return await rulesets.make_draft(
             session,
+            home.place.as_district,
             name=name,
             note="",
-            staff_id=home.place.district_counselor.id,
             now=home.clock.now(),
         )
 
@@ -38,11 +38,11 @@ async def edited(
     """Save a file of a draft: the packaged one with something more, or another text."""
     return await rulesets.save(
         home.house.services.database,
+        home.place.as_district,
         row.id,
         file=file,
         text=packaged()[file] + more if text is None else text,
         row_version=row.row_version,
-        staff_id=home.place.district_counselor.id,
         now=home.clock.now(),
     )
 
@@ -51,10 +51,10 @@ async def published(home: Home, row: RuleSet, instead_of: int = 0) -> RuleSet:
     """Publish a draft."""
     return await rulesets.publish(
         home.house.services.database,
+        home.place.as_district,
         row.id,
         row_version=row.row_version,
         instead_of=instead_of,
         reason="试一试",
-        staff_id=home.place.district_counselor.id,
         now=home.clock.now(),
     )

@@ -6,11 +6,13 @@ from fakes import HOMEWORK
 from house import CALM, DANGER, PARENT, WORRY, Home
 from sqlalchemy import text as sql
 
-from bot.db.models import Alarm, Consent, GapTicket
+from bot.db.models import Alarm, Consent, DataRequest, GapTicket
 from bot.services import conversations
 from bot.services.consents import KINDS
+from bot.services.dossier import dossier
 
 ALWAYS = ("转人工", "停止", "删除")
+OWN_DANGER = "我活不下去了，想死"
 
 
 # A person -----------------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ async def test_erasing_asks_first_and_then_erases(staffed: Home) -> None:
     await staffed.say(CALM)
     await staffed.say(HOMEWORK)
     await staffed.say("同意1")
+    await staffed.say("是")
     await staffed.say("紧急联系人")
     await staffed.say("姑姑 13800000000")
     assert "回复“确认删除”才会删" in await staffed.say("删除")
@@ -114,7 +117,7 @@ async def test_erasing_asks_first_and_then_erases(staffed: Home) -> None:
     left = await raw_values(staffed)
     for secret in (CALM, HOMEWORK, "13800000000", "手册T06-01"):
         assert secret not in left
-    assert len(await staffed.messages()) == 8, "the rows and their counts stay"
+    assert len(await staffed.messages()) == 9, "the rows and their counts stay"
     assert [row for row in await staffed.rows(Consent) if row.withdrawn_at is None] == []
     assert (await staffed.contact()).greeted_at is None
 
@@ -122,15 +125,14 @@ async def test_erasing_asks_first_and_then_erases(staffed: Home) -> None:
 async def test_the_words_about_erasing_are_true(staffed: Home) -> None:
     await staffed.driver.follow(PARENT, SCENE)
     await staffed.say("同意1")
+    await staffed.say("是")
     await staffed.say("姑姑 13800000000")
     await staffed.say("转人工")
     await staffed.hold()
     await staffed.write_as_counselor("您好，我是林老师。")
     await staffed.work()
     async with staffed.write() as session:
-        await conversations.release(
-            session, contact_id=1, staff_id=staffed.place.counselor.id, now=staffed.clock.now()
-        )
+        await conversations.release(session, staffed.place.as_counselor, 1, now=staffed.clock.now())
     await staffed.work()
     await staffed.say("删除")
     reply = await staffed.say("确认删除")
@@ -158,10 +160,16 @@ async def test_an_open_danger_keeps_the_way_to_help(staffed: Home) -> None:
     await staffed.say("姑姑 13800000000")
     await staffed.say(WORRY)
     await staffed.say("删除")
-    assert "班级和紧急联系人也先留着" in await staffed.say("确认删除")
-    contact = await staffed.contact()
-    assert contact.place_id == staffed.place.class_.id
-    assert contact.emergency_contact == "姑姑 13800000000"
+    await staffed.say("确认删除")
+    contact, case = await staffed.contact(), await staffed.case()
+    assert (contact.place_id, contact.emergency_contact) == (None, None)
+    async with staffed.house.services.database.read() as session:
+        page = await dossier(session, staffed.place.as_counselor, case, now=staffed.clock.now())
+    assert page.emergency_contact == "姑姑 13800000000"
+    assert "三年级2班" in page.place
+    assert case.place_id == staffed.place.school.id
+    await staffed.say(DANGER)
+    assert (await staffed.case()).place_id == staffed.place.school.id, "it stays with the school"
 
 
 async def test_what_is_about_safety_stays(staffed: Home) -> None:
@@ -169,13 +177,21 @@ async def test_what_is_about_safety_stays(staffed: Home) -> None:
     await staffed.say(WORRY)
     await staffed.say("删除")
     reply = await staffed.say("确认删除")
-    assert "关系到安全的那几条和个案记录还不能删" in reply
+    assert "法律要求保留的内容（比如关系到人身安全的）会按期限保留" in reply
     texts = [message.text for message in await staffed.messages()]
     assert WORRY in texts
     assert CALM not in texts
     kept = [row for row in await staffed.assessments() if row.fresh_level == "2"]
     assert kept[0].spans
     assert (await staffed.case()).state == "open"
+
+
+async def test_what_an_adult_wrote_of_themselves_is_said_plainly(staffed: Home) -> None:
+    await staffed.say(OWN_DANGER)
+    assert (await staffed.case()).subject == "self"
+    await staffed.say("删除")
+    assert "你有一件关系到安全的事还在处理" in await staffed.say("确认删除")
+    assert (await staffed.rows(DataRequest))[0].state == "done"
 
 
 async def test_erasing_needs_the_question_before_and_can_be_called_off(staffed: Home) -> None:
@@ -202,13 +218,16 @@ async def test_three_consents_each_on_its_own(staffed: Home) -> None:
     overview = await staffed.say("同意")
     assert all(f"{number} " in overview for number in (1, 2, 3))
     assert await standing(staffed) == set(), "looking is not agreeing"
+    assert "你是孩子的监护人吗" in await staffed.say("同意1")
+    assert await standing(staffed) == set(), "asked first"
+    assert "第1项" in await staffed.say("是的")
     for item, kind in enumerate(KINDS, 1):
         assert f"第{item}项" in await staffed.say(f"同意{item}")
         assert kind in await standing(staffed)
     assert await standing(staffed) == set(KINDS)
     assert "第2项" in await staffed.say("撤回第2项")
     assert await standing(staffed) == {KINDS[0], KINDS[2]}
-    assert "不同意" in await staffed.say("不同意３")
+    assert "已撤回" in await staffed.say("不同意３")
     assert await standing(staffed) == {KINDS[0]}
     for unclear in ("同意4", "撤回0", "不同意99"):
         assert "没看明白是哪一项" in await staffed.say(unclear)
@@ -242,6 +261,7 @@ async def test_the_emergency_contact_is_kept_encrypted(staffed: Home) -> None:
 
 async def test_it_is_asked_for_once_somebody_agrees_and_may_be_ignored(staffed: Home) -> None:
     await staffed.say("同意1")
+    await staffed.say("我是")
     await staffed.wait(seconds=1)
     assert "紧急联系人" in staffed.sent()[-1]
     assert "手册T06-01" in await staffed.say(HOMEWORK), "a question is answered, not corrected"

@@ -217,7 +217,7 @@ async def test_the_weekly_list_goes_out_on_friday_to_who_did_not_stop(staffed: H
     await staffed.wait(hours=1, seconds=30)
     (words,) = staffed.sent()
     assert HOMEWORK in words
-    assert "回复“退订”" in words
+    assert "回复“退订课程”" in words
     assert "别的学校" not in words
     assert staffed.sent("oParent0002") == []
     (notice,) = await staffed.rows(Notice)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from factories import SCENE
+from factories import SCENE, make_shift
 from fakes import HOMEWORK
-from house import CALM, DANGER, ROBOT, Home, Houses, make_settings
+from house import CALM, DANGER, DISTRICT_GROUP, ROBOT, Home, Houses, make_settings
 
 from bot.core.errors import Conflict
 from bot.db.models import Consent, Contact, Delivery, GapTicket, Message
@@ -63,7 +63,7 @@ async def test_a_danger_gets_the_crisis_reply_a_case_and_an_alert(
     assert any("120" in text for text in sent(staffed, PERSON))
     case = await staffed.case()
     assert (case.level, case.phone_now) == ("3", False)
-    assert len(staffed.alerts()) == 1
+    assert len(staffed.alerts(DISTRICT_GROUP)) == 1
 
 
 async def test_in_a_group_a_danger_gets_one_neutral_line_and_the_rest_alone(
@@ -245,6 +245,10 @@ async def test_a_message_without_words_after_a_danger_is_shown_to_a_person(
     await say(staffed, PERSON, DANGER)
     case = await staffed.case()
     await staffed.take_case(case.id)
+    async with staffed.write() as session:
+        # Somebody of no class is the district's to look after; its counselor is on duty.
+        place, now = staffed.place, staffed.clock.now()
+        await make_shift(session, place.district, place.district_counselor, start=now)
     await robot.post(robot.wrap(robot.exhausted(PERSON)))
     await settle(staffed)
     assert (await staffed.events())[-1] == "again"

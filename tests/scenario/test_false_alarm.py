@@ -6,7 +6,7 @@ from factories import SCENE, make_staff
 from house import PARENT, Home
 from rule_world import CABBAGE, RULE, draft, edited, published
 
-from bot.db.models import Login, RuleCase, RuleSet, Staff
+from bot.db.models import Case, Login, RuleCase, RuleSet, Staff
 from bot.services import rulesets, staff
 from bot.services.rulesets import PACKAGED_ID
 from bot.upkeep import look_for_published
@@ -44,6 +44,13 @@ class Desk:
         return client
 
 
+async def why(counselor: httpx2.AsyncClient, case: Case) -> None:
+    """Say once why the case is looked at, as its page asks."""
+    said = {"csrf": "csrf", "reason": "supervision"}
+    answer = await counselor.post(f"/desk/cases/{case.id}/reason", data=said)
+    assert answer.status_code == 303
+
+
 @pytest.fixture
 async def alarmed(home: Home) -> Home:
     """A house whose published rules fear cabbage, and a parent whose child doesn't eat it."""
@@ -63,6 +70,7 @@ async def test_a_false_alarm_becomes_a_case_that_binds_the_rules(alarmed: Home) 
         head = await make_staff(session, now=alarmed.clock.now())
     lead = await desk.browser(head, "lead", school)
     case = await alarmed.case()
+    await why(counselor, case)
 
     marked = await counselor.post(
         f"/desk/cases/{case.id}/mark",
@@ -80,10 +88,10 @@ async def test_a_false_alarm_becomes_a_case_that_binds_the_rules(alarmed: Home) 
     (live,) = await alarmed.rows(RuleSet)
     await rulesets.go_back(
         alarmed.house.services.database,
+        alarmed.place.as_district,
         PACKAGED_ID,
         instead_of=live.id,
         reason="青菜误报",
-        staff_id=alarmed.place.district_counselor.id,
         now=alarmed.clock.now(),
     )
     await look_for_published(alarmed.house)
@@ -118,6 +126,7 @@ async def test_what_the_rules_in_force_get_wrong_blocks_nobody(alarmed: Home) ->
     school = alarmed.place.school.id
     counselor = await desk.browser(alarmed.place.counselor, "counselor", school)
     case = await alarmed.case()
+    await why(counselor, case)
     await counselor.post(
         f"/desk/cases/{case.id}/mark",
         data={"csrf": "csrf", "message": str(case.message_id), "level": "0"},

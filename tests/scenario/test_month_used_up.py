@@ -7,7 +7,7 @@ from house import CALM, DANGER, DISTRICT_GROUP, ROBOT, Home, Houses
 from bot.core.messages import Reply
 from bot.db.models import Alarm, Delivery, Message, QuotaUse
 from bot.pipeline.patience import REPLY_TRIES
-from bot.services import cases, deliveries
+from bot.services import deliveries
 
 PERSON = "u001"
 CLASS = "cidClass302=="
@@ -81,7 +81,8 @@ async def test_a_crisis_reply_that_cannot_leave_makes_the_case_say_phone_at_once
     assert len(sent(staffed, CLASS)) == 1
     assert sent(staffed, PERSON) == []
     assert (await staffed.case()).phone_now
-    assert len(staffed.alerts()) == 1
+    called = [text for text in staffed.alerts(DISTRICT_GROUP) if "等人接手" in text]
+    assert len(called) == 1
 
 
 async def test_the_lane_stays_open_for_whom_can_still_be_answered(answered: Home) -> None:
@@ -253,15 +254,7 @@ async def test_after_a_closed_danger_what_cannot_be_read_opens_no_case(staffed: 
     await say(staffed, DANGER)
     case = await staffed.case()
     await staffed.take_case(case.id)
-    async with staffed.write() as session:
-        await cases.close(
-            session,
-            case_id=case.id,
-            staff_id=staffed.place.counselor.id,
-            reason="answered",
-            note="看过",
-            now=staffed.clock.now(),
-        )
+    await staffed.close_case(case.id, reason="answered", note="看过")
     staffed.clock.advance(minutes=1)
     await without_words(staffed)
     assert [one.state for one in await staffed.cases()] == ["closed"]

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from bot.db.models import AuditEntry, Message, RetentionRun, Schedule
 from bot.jobs.table import enqueue
-from bot.services import anchors, retention, retention_rules
+from bot.services import anchors, retention, retention_parts
 from bot.services.anchors import Anchors, first_missing
 
 
@@ -18,7 +18,7 @@ async def test_a_night_deletes_in_chunks_proves_it_and_anchors_the_trail(home: H
     old = now - timedelta(days=91)
     async with database.write() as session:
         contact = await make_contact(session, now=now)
-        for _ in range(retention_rules.CHUNK + 1):
+        for _ in range(retention_parts.CHUNK + 1):
             await make_message(session, contact, now=old, state="done")
         await make_message(session, contact, now=now, state="done")
         names = set(await session.scalars(select(Schedule.name)))
@@ -27,13 +27,13 @@ async def test_a_night_deletes_in_chunks_proves_it_and_anchors_the_trail(home: H
     await home.work()
     async with database.read() as session:
         run = (await session.scalars(select(RetentionRun))).one()
-        assert retention.gone_in(run) == {"chat": retention_rules.CHUNK + 1}
+        assert retention.gone_in(run) == {"chat": retention_parts.CHUNK + 1}
         assert (run.overdue, run.counts["finished"]) == (0, True)
         assert await session.scalar(select(func.count(Message.id))) == 1
         entry = (
             await session.scalars(select(AuditEntry).where(AuditEntry.action == "retention.run"))
         ).one()
-        assert entry.data == {"gone": retention_rules.CHUNK + 1, "overdue": 0}
+        assert entry.data == {"gone": retention_parts.CHUNK + 1, "overdue": 0}
     async with database.write() as session:
         await enqueue(session, anchors.KIND, {}, key="anchor", now=now)
     await home.work()

@@ -24,7 +24,7 @@ async def world(home: Home) -> World:
 async def test_received_confirms_for_the_child_whoever_of_the_family_writes(world: World) -> None:
     notice = await sent(world)
     answer = await world.wechat_says("mum1", "收到")
-    assert answer == "好，《家长会》已确认，老师能看到。"
+    assert answer.startswith("好，《家长会》已确认，老师能看到。有话跟老师说，写“留言”")
     assert [state for state, _ in await of(world, notice, "mum1")] == ["confirmed"]
     assert [state for state, _ in await of(world, notice, "dad1")] == ["confirmed"]
     assert [state for state, _ in await of(world, notice, "mum2")] == ["accepted"]

@@ -109,7 +109,7 @@ async def test_one_blocked_for_one_of_two_children_is_told_of_the_other(world: W
 
 
 async def test_what_changes_between_plan_and_sending_counts(world: World) -> None:
-    world.home.platform.fail(BATCH, Fault.DOWN, times=2)
+    world.home.platform.fail(BATCH, Fault.DOWN)
     notice = await sent(world)
     assert await of(world, notice, "dad1") == [("queued", "")]
     async with world.home.write() as session:

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from course_world import make_course
 from house import Home, Houses
 from notice_world import World, make_world, of, send, sent, states, write
 from sqlalchemy import select, update
 
-from bot.db.models import Contact, Delivery, NoticeChild
-from bot.services import notices
+from bot.db.models import Contact, Delivery, Notice, NoticeChild
+from bot.services import notice_rows, notices
 from bot.simulator.platform import Fault
 
 
@@ -26,7 +27,7 @@ async def test_a_read_event_marks_it_read_and_a_strangers_does_not(world: World)
     home, notice = world.home, await sent(world)
     guardian = world.guardians["dad1"].id
     (row,) = await home.rows(Delivery, Delivery.guardian_id == guardian)
-    for person, number in (("mum2", 1), ("dad1", 2), ("dad1", 2)):
+    for person, number in (("mum1", 1), ("dad1", 2), ("dad1", 2)):
         event = {
             "EventType": "robot_msg_read",
             "eventId": f"e{number}",
@@ -122,6 +123,43 @@ async def test_a_window_that_the_platform_has_closed_falls_back_to_the_form(form
     assert (row.state, row.target, row.notice_id) == ("accepted", "template", notice.id)
 
 
+async def test_behind_a_form_is_always_a_page_and_courses_use_none(houses: Houses) -> None:
+    """Without a link the form says a title only; and a list of courses is advertising to WeChat."""
+    account = {**(await houses.make()).house.settings.wechat["school1"].model_dump()}
+    account |= {"notice_template": "tpl-1", "api_base": "http://platform"}
+    home = await houses.make(wechat={"school1": account}, public_url="http://us.example")
+    world = await make_world(home)
+    async with home.write() as session:
+        await world.guardian(session, "late", world.children[0], channel="wechat", window=False)
+    await sent(world, confirm=False)
+    (form,) = [one for one in home.platform.sent if one.kind == "template"]
+    assert form.payload["url"].startswith("http://us.example/p/")
+    late, now = await home.contact("late"), home.clock.now()
+    templates = home.house.services.templates
+    async with home.write() as session:
+        course = await make_course(session, world.place, starts=now + timedelta(days=2), now=now)
+        for course_id in (None, course.id):
+            await notices.announce(
+                session,
+                place_id=world.place.id,
+                course_id=course_id,
+                title="课程",
+                body="周六有讲座。",
+                key=f"push:{course_id}",
+                to_contacts=[late.id],
+                now=now,
+                templates=templates,
+            )
+    await home.work()
+    rows = await home.rows(Delivery, Delivery.contact_id == late.id, Delivery.guardian_id.is_(None))
+    assert [(row.state, row.target, row.reason) for row in rows] == [
+        ("unreachable", "", "window_closed"),
+        ("accepted", "template", ""),
+    ]
+    pushes = await home.rows(Notice, Notice.kind == "course")
+    assert pushes[0].counts == {"contacts": 1, "window_closed": 1}, "skipped, with the reason"
+
+
 async def test_a_report_that_it_was_blocked_shows_it_as_not_reached(formed: World) -> None:
     home, notice = formed.home, await sent(formed)
     contact = await home.contact("late")
@@ -176,7 +214,10 @@ def csrf(page: str) -> str:
     return found[1]
 
 
-async def test_an_answer_goes_before_the_notices_that_wait_in_its_lane(world: World) -> None:
+async def test_an_answer_goes_before_the_notices_that_wait_in_its_lane(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice_rows, "BATCH_PEOPLE", 1)
     home = world.home
     async with home.write() as session:
         for number in range(12):

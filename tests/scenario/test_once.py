@@ -1,11 +1,12 @@
 """Promise 2: stored once, answered once; retries, crashes and restarts lose and double nothing."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from factories import incoming
 from fakes import HOMEWORK, FakeAnswers
-from house import DANGER, PARENT, Home, Houses
+from house import DANGER, DISTRICT_GROUP, PARENT, Home, Houses
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from structlog.testing import capture_logs
@@ -63,7 +64,7 @@ async def test_a_restart_gives_the_stored_words(houses: Houses) -> None:
     assert await after.driver.deliver(prepared) == first is not None
     assert len(await after.messages()) == len(await after.cases()) == 1
     await after.work()
-    assert len(after.alerts()) == 1
+    assert len(after.alerts(DISTRICT_GROUP)) == 1
 
 
 async def test_two_processes_and_one_id(houses: Houses) -> None:
@@ -157,7 +158,7 @@ async def test_a_crash_between_storing_and_routing(houses: Houses) -> None:
     assert "手册T06-01" in answer
     await home.wait(seconds=1)
     assert "AI自动回复的家庭教育问答服务" in home.sent("oOther")[1], "the greeting comes behind it"
-    assert len(home.alerts()) == 1
+    assert len(home.alerts(DISTRICT_GROUP)) == 1
     assert [message.state for message in await home.messages()] == ["done", "done"]
 
 
@@ -216,10 +217,10 @@ async def test_one_message_that_cannot_be_routed_holds_up_nobody(
     home.platform.wrote("oOther")
     route = Router._route
 
-    async def fail(self: Router, message_id: int, *rest: object) -> object:
+    async def fail(self: Router, message_id: int, *rest: Any) -> object:
         if message_id == bad.message_id:
             raise OSError("this one always")
-        return await route(self, message_id, *rest)  # type: ignore[arg-type]
+        return await route(self, message_id, *rest)
 
     monkeypatch.setattr(Router, "_route", fail)
     home.clock.advance(seconds=21)

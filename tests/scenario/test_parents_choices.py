@@ -43,8 +43,8 @@ async def test_consents_are_given_and_withdrawn_one_by_one(site: Home, phone: Ph
     await phone.post(f"{path}/consent", kind="school", child="1", give="yes")
     rows = await site.rows(Consent)
     assert [(row.kind, row.child_id, row.way, row.version) for row in rows] == [
-        ("school", None, "page", 1),
-        ("school", 1, "page", 1),
+        ("school", None, "page", 2),
+        ("school", 1, "page", 2),
     ]
     page = await phone.post(f"{path}/consent", kind="school", child="1", give="no")
     assert "已撤回" in page.text
@@ -85,18 +85,27 @@ async def test_a_danger_goes_to_the_school_all_the_same_and_is_recorded(site: Ho
     await site.say(DANGER)
     case = await site.case()
     assert case.place_id == site.place.school.id
-    (entry,) = await site.rows(AuditEntry, AuditEntry.action == "consent.exception")
-    assert entry.data == {"kind": "school", "case": case.id, "basis": "life_saving"}
+    told = await site.rows(AuditEntry, AuditEntry.action == "consent.exception")
+    assert [entry.data for entry in told] == [
+        {"kind": kind, "case": case.id, "basis": "life_saving"} for kind in ("school", "district")
+    ]
 
 
 async def test_a_withdrawal_during_a_case_says_that_it_goes_on(site: Home, phone: Phone) -> None:
     path = await opened(site, phone)
     await phone.post(f"{path}/consent", kind="school", give="yes")
-    await site.say(DANGER)
+    await site.say("我活不下去了，想死")
     page = await phone.post(f"{path}/consent", kind="school", give="no")
-    assert "这件事继续办完" in page.text
+    assert "法律允许这件事继续办完" in page.text
+    await site.say("撤回2")
+    await site.wait(seconds=1)
+    assert "为了保护人的生命安全" in site.sent()[-1], "said in the chat too"
     assert (await site.case()).state == "open"
-    assert len(await site.rows(AuditEntry, AuditEntry.action == "consent.exception")) == 1
+    kinds = [
+        entry.data["kind"]
+        for entry in await site.rows(AuditEntry, AuditEntry.action == "consent.exception")
+    ]
+    assert kinds == ["district", "school"], "told at once, and going on after the withdrawal"
 
 
 async def test_the_files_leave_out_danger_and_other_peoples_words(site: Home, phone: Phone) -> None:
@@ -195,20 +204,20 @@ async def test_deleting_says_what_stays_and_ends_the_page(site: Home, phone: Pho
     assert len(await site.rows(Guardian)) == 1
 
 
-async def test_deleting_with_an_open_case_is_refused_in_writing(site: Home, phone: Phone) -> None:
+async def test_deleting_with_an_open_case_is_answered_in_writing(site: Home, phone: Phone) -> None:
     path = await opened(site, phone)
     contact = await site.contact()
     async with site.write() as session:
         await make_case(session, await session.merge(contact), now=site.clock.now())
     page = await phone.post(f"{path}/delete", sure="yes")
-    assert "关系到安全的那几条和个案记录还不能删" in page.text
+    assert "法律要求保留的内容（比如关系到人身安全的）会按期限保留" in page.text
     (row,) = await site.rows(DataRequest)
-    assert row.state == "refused"
-    assert "原因" in row.answer
+    assert row.state == "done"
+    assert row.answer in page.text
     assert len(await site.rows(Case)) == 1
 
 
-async def test_a_legal_hold_is_said_here_and_in_chat(site: Home, phone: Phone) -> None:
+async def test_a_legal_hold_keeps_the_words_and_says_nothing(site: Home, phone: Phone) -> None:
     await site.say(HOMEWORK)
     path = await opened(site, phone)
     contact = await site.contact()
@@ -216,13 +225,21 @@ async def test_a_legal_hold_is_said_here_and_in_chat(site: Home, phone: Phone) -
         session.add(
             LegalHold(kind="contact", object_id=contact.id, reason="x", created_at=site.clock.now())
         )
-    page = await phone.post(f"{path}/delete", sure="yes")
-    assert "现在都还不能删" in page.text
-    assert "能删的都已删除" not in page.text
-    assert (await site.rows(DataRequest))[0].state == "refused"
-    await site.say("删除")
-    assert "现在都还不能删" in await site.say("确认删除")
+    await phone.post(f"{path}/delete", sure="yes")
     assert HOMEWORK in [row.text for row in await site.rows(Message)]
+    site.clock.advance(seconds=1)
+    path = await opened(site, phone)
+    assert HOMEWORK not in (await phone.get(f"{path}/export.json")).text
+
+
+async def test_what_was_asked_for_loses_its_words_too(site: Home, phone: Phone) -> None:
+    path = await opened(site, phone)
+    await phone.post(f"{path}/ask", kind="correct", words="孩子的名字写错了一个字")
+    await phone.post(f"{path}/delete", sure="yes")
+    assert [(row.kind, row.state, row.words) for row in await site.rows(DataRequest)] == [
+        ("correct", "open", ""),
+        ("delete", "done", ""),
+    ]
 
 
 async def test_large_type_is_kept_for_the_account(site: Home, phone: Phone) -> None:

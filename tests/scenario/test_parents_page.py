@@ -113,7 +113,7 @@ async def test_a_link_for_something_else_opens_no_data(site: Home, phone: Phone)
         token = await links.make(
             session,
             services.ring,
-            purpose="bind",
+            purpose="notice",
             contact_id=contact.id,
             now=site.clock.now(),
             length=timedelta(hours=1),
@@ -135,7 +135,9 @@ async def test_the_desk_is_not_shown_the_address(site: Home) -> None:
     token = (await ask(site)).rpartition("/")[2]
     await site.say(DANGER)
     async with site.house.services.database.read() as session:
-        shown = await dossier(session, await site.case(), now=site.clock.now())
+        shown = await dossier(
+            session, site.place.as_counselor, await site.case(), now=site.clock.now()
+        )
     words = "".join(part for line in shown.lines for part, _ in line.parts)
     assert f"{SITE}/p/…" in words
     assert token not in words

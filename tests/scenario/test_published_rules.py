@@ -110,9 +110,9 @@ async def test_a_broken_draft_is_never_in_force(pair: tuple[Home, Home]) -> None
         async with one.write() as session:
             await rulesets.start_shadow(
                 session,
+                one.place.as_district,
                 broken.id,
                 row_version=broken.row_version,
-                staff_id=one.place.district_counselor.id,
                 now=one.clock.now(),
             )
     for home in pair:
@@ -167,17 +167,18 @@ async def test_back_to_an_earlier_version_and_to_the_packaged_rules(
     more = RULE.replace("own.cabbage", "own.other").replace("青菜", "萝卜")
     second = await published(one, await edited(one, await draft(one), more=RULE + more), first.id)
     database = one.house.services.database
-    by = {"staff_id": one.place.district_counselor.id, "now": one.clock.now(), "reason": "回去"}
-    third = await rulesets.go_back(database, first.id, instead_of=second.id, **by)  # type: ignore[arg-type]
+    by = {"now": one.clock.now(), "reason": "回去"}
+    who = one.place.as_district
+    third = await rulesets.go_back(database, who, first.id, instead_of=second.id, **by)  # type: ignore[arg-type]
     await look_for_published(two.house)
     assert version(two) == first.version == third.version
-    last = await rulesets.go_back(database, 0, instead_of=third.id, **by)  # type: ignore[arg-type]
+    last = await rulesets.go_back(database, who, 0, instead_of=third.id, **by)  # type: ignore[arg-type]
     await look_for_published(two.house)
     assert version(two) == packaged_version()
     await two.say(CABBAGE)
     assert await two.cases() == []
     async with database.read() as session:
-        shown = await rulesets.overview(session)
+        shown = await rulesets.overview(session, who)
     assert shown.live is not None
     assert shown.live.id == last.id
     assert len(shown.versions) == 4

@@ -9,7 +9,7 @@ from house import CALM, DANGER, PARENT, WORRY, Home, Houses
 
 from bot.core.messages import Kind
 from bot.db.models import Delivery, GapTicket
-from bot.services import cases, gaps
+from bot.services import gaps
 
 
 async def test_an_answer_has_its_source_and_its_state(staffed: Home) -> None:
@@ -274,15 +274,7 @@ async def test_what_a_person_has_closed_is_not_held_against_the_next_message(
     await staffed.say(WORRY)
     await staffed.take_case(1)
     staffed.clock.advance(minutes=30)
-    async with staffed.write() as session:
-        await cases.close(
-            session,
-            case_id=1,
-            staff_id=staffed.place.counselor.id,
-            reason="safe_with_plan",
-            note="",
-            now=staffed.clock.now(),
-        )
+    await staffed.close_case(1, reason="safe_with_plan", note="")
     staffed.clock.advance(minutes=1)
     assert "语音我听不了" in (await staffed.driver.speak(PARENT, None) or "")
     assert "手册T06-01" in await staffed.say(HOMEWORK)

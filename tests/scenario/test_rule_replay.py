@@ -8,11 +8,21 @@ import pytest
 from factories import make_case, make_contact, make_message
 from house import WORRY, Home, Houses
 from rule_world import CABBAGE, RULE, SELF_HARM, draft, edited, published
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import epoch_ms
 from bot.core.errors import Conflict, InputInvalid
-from bot.db.models import AuditEntry, Contact, Job, RuleChange, RuleReplay, RuleSet, Staff
+from bot.db.models import (
+    AuditEntry,
+    Contact,
+    Job,
+    RuleChange,
+    RuleReplay,
+    RuleSet,
+    Staff,
+    StaffRole,
+)
 from bot.jobs.registry import JobRun, SendKind
 from bot.services import consents, places, replays, rule_changes, rulesets, staff
 from bot.services.replay_batches import read_batch
@@ -37,14 +47,23 @@ async def seed(home: Home, texts: Sequence[tuple[str, float]], *, openid: str = 
 async def start(home: Home, row: RuleSet, days: int = 30) -> RuleReplay:
     """Begin a replay as the district's counselor."""
     async with home.write() as session:
+        await _grant(session, home)
         return await replays.start(
             session,
+            home.place.as_district,
             row.id,
             days=days,
             row_version=row.row_version,
-            staff_id=home.place.district_counselor.id,
             now=home.clock.now(),
         )
+
+
+async def _grant(session: AsyncSession, home: Home) -> None:
+    """Give the district's counselor the role, which each batch looks for again."""
+    held = StaffRole.staff_id == home.place.district_counselor.id
+    if await session.scalar(select(StaffRole.id).where(held)) is None:
+        person, place = home.place.district_counselor, home.place.district
+        await staff.grant(session, staff_id=person.id, place_id=place.id, role="district")
 
 
 async def state(home: Home) -> RuleReplay:
@@ -177,12 +196,12 @@ async def test_it_can_be_stopped_and_begun_anew(home: Home) -> None:
     await start(home, row)
     with pytest.raises(Conflict, match="replay_runs"):
         await start(home, row)
-    by = {"staff_id": home.place.district_counselor.id, "now": home.clock.now()}
+    by, now = home.place.as_district, home.clock.now()
     async with home.write() as session:
-        await replays.stop(session, row.id, **by)  # type: ignore[arg-type]
+        await replays.stop(session, by, row.id, now=now)
     with pytest.raises(Conflict, match="not_running"):
         async with home.write() as session:
-            await replays.stop(session, row.id, **by)  # type: ignore[arg-type]
+            await replays.stop(session, by, row.id, now=now)
     await home.work()
     assert ((await state(home)).state, (await state(home)).done) == ("stopped", 0)
     for _ in range(2):
@@ -200,6 +219,22 @@ async def test_it_can_be_stopped_and_begun_anew(home: Home) -> None:
         "rules.replay_started",
         "rules.replay_started",
     ]
+
+
+@pytest.mark.parametrize("how", ["role", "account"])
+async def test_a_replay_ends_with_the_right_of_whoever_started_it(home: Home, how: str) -> None:
+    await seed(home, [(CABBAGE, 3)])
+    await start(home, await edited(home, await draft(home)))
+    person = home.place.district_counselor
+    async with home.write() as session:
+        if how == "account":
+            (await session.get_one(Staff, person.id)).active = False
+        else:
+            gone = update(StaffRole).where(StaffRole.staff_id == person.id)
+            await session.execute(gone.values(ends_at=home.clock.now()))
+    await home.work()
+    assert ((await state(home)).state, (await state(home)).done) == ("stopped", 0)
+    assert await home.rows(RuleChange) == []
 
 
 @pytest.mark.parametrize("what", ["draft", "live"])

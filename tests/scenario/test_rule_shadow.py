@@ -29,9 +29,9 @@ async def step(home: Home, act: Step, rule_set_id: int, row_version: int) -> Non
     async with home.write() as session:
         await act(
             session,
+            home.place.as_district,
             rule_set_id,
             row_version=row_version,
-            staff_id=home.place.district_counselor.id,
             now=home.clock.now(),
         )
 

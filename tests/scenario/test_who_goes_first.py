@@ -233,15 +233,7 @@ async def test_a_closed_case_is_left_alone(staffed: Home) -> None:
     await staffed.say(DANGER)
     case = await staffed.case()
     await staffed.take_case(case.id)
-    async with staffed.write() as session:
-        await cases.close(
-            session,
-            case_id=case.id,
-            staff_id=staffed.place.counselor.id,
-            reason="drill",
-            note="演练",
-            now=staffed.clock.now(),
-        )
+    await staffed.close_case(case.id, note="已经平安")
     await staffed.wait(minutes=5)
     assert await reasons(staffed) == ["night"]
 
@@ -276,7 +268,8 @@ async def test_over_a_platforms_own_interface_the_clock_starts_with_the_receipt(
 async def test_a_raise_asks_again(staffed: Home) -> None:
     contact = await staffed.contact()
     async with staffed.write() as session:
-        await make_case(session, contact, now=staffed.clock.now(), level="2")
+        now, school = staffed.clock.now(), staffed.place.school
+        await make_case(session, contact, now=now, place=school, level="2")
     await staffed.say(DANGER)
     await staffed.wait(minutes=5)
     assert await reasons(staffed) == ["night", "silence"]
@@ -323,15 +316,7 @@ async def test_words_before_a_closed_case_are_not_held_against_the_next(staffed:
     await staffed.say(DANGER)
     case = await staffed.case()
     await staffed.take_case(case.id)
-    async with staffed.write() as session:
-        await cases.close(
-            session,
-            case_id=case.id,
-            staff_id=staffed.place.counselor.id,
-            reason="drill",
-            note="演练",
-            now=staffed.clock.now(),
-        )
+    await staffed.close_case(case.id, note="已经平安")
     staffed.clock.advance(minutes=1)
     await staffed.say(DANGER)
     assert (await staffed.cases())[-1].priority_reasons == ["night"]
@@ -365,8 +350,8 @@ async def test_releasing_a_conversation_asks_nothing_anew(staffed: Home) -> None
     async with staffed.write() as session:
         await conversations.release(
             session,
-            contact_id=contact,
-            staff_id=staffed.place.counselor.id,
+            staffed.place.as_counselor,
+            contact,
             now=staffed.clock.now(),
         )
     await staffed.wait(minutes=10)

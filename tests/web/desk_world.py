@@ -10,23 +10,36 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.bell import Bell
 from bot.core.clock import FixedClock
 from bot.core.errors import NotFound
 from bot.core.phrases import PhraseBook, load_alerts, load_phrases
+from bot.core.ports import Pusher
 from bot.db import crypto
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.models import Assessment, Case, CaseEvent, Contact, Login, Message, Place, Staff
-from bot.services import live, passwords, places, risk_cases, staff
+from bot.db.models import (
+    Assessment,
+    Case,
+    CaseEvent,
+    Contact,
+    Login,
+    Message,
+    Place,
+    ReadReason,
+    Staff,
+)
+from bot.services import live, passwords, places, read_reasons, risk_cases, staff
 from bot.services.alerts import AlertPolicy
 from bot.services.class_codes import CodeMaker
 from bot.services.hotlines import Lines
 from bot.services.quota import Budget
 from bot.services.risk_cases import Judgement
 from bot.services.screening import Screen, Screened
+from bot.services.staff import StaffView
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 from knowledge.risk import RuleSet
@@ -181,6 +194,7 @@ class FakeServices:
     )
     lines: Lines = field(default_factory=Lines)
     class_codes: Mapping[str, CodeMaker] = field(default_factory=dict)
+    pusher: Pusher | None = None
 
 
 @dataclass
@@ -210,14 +224,22 @@ class World:
         fired: str = "站在阳台",
         ago: timedelta = timedelta(minutes=2),
         family: str = "self_harm",
+        asks: bool = False,
     ) -> int:
-        """Add a parent with a message that opened a case, and tell the desk."""
+        """Add a parent with a message that opened a case, and tell the desk.
+
+        Args:
+            asks: whoever opens its page is asked why; else everybody has said it today.
+        """
         async with self.services.database.write() as session:
             home = self.places[place] if place else None
             case_id = await _case(
                 session, self, name, home, level, text, fired, self.now - ago, family
             )
             self.cases[name] = case_id
+            everybody = () if asks else (await session.scalars(select(Staff.id))).all()
+            for staff_id in everybody:
+                session.add(_said_why(staff_id, case_id, self.now))
             await live.publish(
                 session,
                 "case",
@@ -227,6 +249,11 @@ class World:
             )
         self.services.bell.ring()
         return case_id
+
+    async def seen(self, login: str) -> StaffView:
+        """Return somebody as they are signed in."""
+        async with self.services.database.read() as session:
+            return await staff.view(session, self.staff[login], self.now)
 
     async def message_of(self, name: str) -> int:
         """Return the id of the message that opened a case."""
@@ -241,10 +268,10 @@ class World:
         async with self.services.database.write() as session:
             row = await risk_cases.mark(
                 session,
+                await staff.view(session, self.staff[by], self.now),
                 await session.get_one(Case, self.cases[name]),
                 message_id=message_id,
                 judgement=Judgement(level, "NONE" if level == "0" else "DIS"),
-                staff_id=self.staff[by].id,
                 now=self.now,
             )
             return row.id
@@ -325,6 +352,17 @@ async def _case(
         )
     )
     return case.id
+
+
+def _said_why(staff_id: int, case_id: int, now: datetime) -> ReadReason:
+    return ReadReason(
+        staff_id=staff_id,
+        case_id=case_id,
+        day=read_reasons.day_of(now),
+        reason="supervision",
+        words="",
+        at=now,
+    )
 
 
 async def make_world(database: Database, *, mode: str = "demo") -> World:

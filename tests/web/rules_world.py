@@ -9,6 +9,6 @@ async def add_draft(world: World, name: str = "草稿") -> int:
     """Add a draft of the rules in force and return its id."""
     async with world.services.database.write() as session:
         row = await rulesets.make_draft(
-            session, name=name, note="", staff_id=world.staff["counselor"].id, now=world.now
+            session, await world.seen("counselor"), name=name, note="", now=world.now
         )
     return row.id

@@ -7,13 +7,13 @@ nobody outside school A may ever be shown. Where an object stands in a form, say
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
 
 from course_world import make_course
 from desk_world import World
 from rules_world import add_draft
+from samples_base import MARK, Sample, a_case, numbers
+from samples_desk import DESK
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from teacher_world import add_family, send, write
@@ -31,37 +31,15 @@ from bot.db.models import (
 from bot.db.models.imports import CHECKED
 from bot.services import data_requests, places, staff
 
-MARK = "只有本校能看到的字"
-_numbers = count(1)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How to make what a parameter stands for.
-
-    Args:
-        make: stores one and returns what to write into the path.
-        shared: it belongs to no school, so whoever has the role reaches it.
-        of: the parameter before it in the path that it belongs to; `make` is given its id too.
-    """
-
-    make: Callable[..., Awaitable[int | str]]
-    shared: bool = False
-    of: str = ""
-
-
-async def _case(world: World) -> int:
-    return await world.add_case(f"sample{next(_numbers)}", place="school_a", text=MARK, fired=MARK)
-
 
 async def _rule_case(world: World) -> int:
-    name = f"sample{next(_numbers)}"
+    name = f"sample{next(numbers)}"
     await world.add_case(name, place="school_a", text=MARK, fired=MARK)
     return await world.add_rule_case(name)
 
 
 async def _alarm(world: World) -> int:
-    key = f"rules_invalid:{next(_numbers)}"
+    key = f"rules_invalid:{next(numbers)}"
     async with world.services.database.write() as session:
         row = Alarm(key=key, kind="rules_invalid", count=1, first_at=world.now, last_at=world.now)
         session.add(row)
@@ -71,7 +49,7 @@ async def _alarm(world: World) -> int:
 async def _colleague(world: World) -> int:
     async with world.services.database.write() as session:
         person = Staff(
-            login=f"sample{next(_numbers)}",
+            login=f"sample{next(numbers)}",
             name=MARK,
             password_hash="unused",
             must_change_password=False,
@@ -86,7 +64,7 @@ async def _colleague(world: World) -> int:
 
 async def _permit(world: World) -> int:
     """Somebody else's question about a case of school A."""
-    case_id = await _case(world)
+    case_id = await a_case(world)
     async with world.services.database.write() as session:
         row = ReadPermit(
             staff_id=world.staff["second_counselor"].id,
@@ -101,11 +79,11 @@ async def _permit(world: World) -> int:
 
 
 async def _child(world: World) -> int:
-    return await add_family(world, f"{MARK}{next(_numbers)}", parent="家长")
+    return await add_family(world, f"{MARK}{next(numbers)}", parent="家长")
 
 
 async def _notice(world: World) -> int:
-    number = next(_numbers)
+    number = next(numbers)
     notice_id = await write(world, title=MARK, key=f"sample{number}")
     await send(world, notice_id)
     return notice_id
@@ -121,7 +99,7 @@ async def _course(world: World) -> int:
 
 async def _hold(world: World) -> int:
     """A hold that somebody set and nobody has agreed to yet."""
-    case_id = await _case(world)
+    case_id = await a_case(world)
     async with world.services.database.write() as session:
         row = LegalHold(
             kind="case",
@@ -136,7 +114,7 @@ async def _hold(world: World) -> int:
 
 async def _place(world: World) -> int:
     async with world.services.database.write() as session:
-        name = f"{MARK}{next(_numbers)}"
+        name = f"{MARK}{next(numbers)}"
         row = await places.add(session, kind="committee", name=name, parent=world.places["class_a"])
     return row.id
 
@@ -164,7 +142,7 @@ async def _contact(session: AsyncSession, world: World) -> Contact:
     row = Contact(
         channel="wechat",
         account="demo",
-        external_id=f"sample{next(_numbers)}",
+        external_id=f"sample{next(numbers)}",
         place_id=world.places["class_a"].id,
         created_at=world.now,
     )
@@ -195,10 +173,6 @@ async def _request(world: World) -> int:
     return row.id
 
 
-async def _own_class(world: World) -> int:
-    return world.places["class_a"].id
-
-
 def _word(word: str) -> Callable[[World], Awaitable[str]]:
     async def make(world: World) -> str:
         return word
@@ -207,7 +181,9 @@ def _word(word: str) -> Callable[[World], Awaitable[str]]:
 
 
 SAMPLES: Mapping[str, Sample] = {
-    "case_id": Sample(_case),
+    **DESK,
+    "case_id": Sample(a_case),
+    "form_kind": Sample(_word("contact"), shared=True),
     "rule_case_id": Sample(_rule_case),
     "staff_id": Sample(_colleague),
     "permit_id": Sample(_permit),
@@ -220,7 +196,6 @@ SAMPLES: Mapping[str, Sample] = {
     "course_id": Sample(_course),
     "binding_id": Sample(_binding),
     "request_id": Sample(_request),
-    "class_id": Sample(_own_class),
     # Rules judge every school's messages; alarms are about the service itself.
     "rules_id": Sample(add_draft, shared=True),
     "name": Sample(_word("parent.toml"), shared=True),
@@ -237,11 +212,35 @@ FORMS: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("POST", "/teacher/bindings/{binding_id:int}/agree"): {"pick": "{child_id}:0", "name": "林静"},
 }
 
+_NOT_THEIR_PHONE = "only whoever holds the phone hangs up"
+_NOT_THEIR_BROWSER = "it is another person's browser"
 _NOT_THEIRS = "it is another person's permit"
+_NOT_THEIR_SHIFT = "it is another person's shift, swap or absence"
 # Whoever has the role for a page and still does not reach this sample, and why.
 OUT_OF_REACH: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("POST", "/desk/calls/{call_id:int}/end"): dict.fromkeys(
+        ("counselor", "district"), _NOT_THEIR_PHONE
+    ),
+    ("POST", "/desk/cases/{case_id:int}/attachments/{attachment_id:int}/remove"): dict.fromkeys(
+        ("counselor", "district"), "only who added a file may remove it"
+    ),
     ("GET", "/permits/{permit_id:int}/record"): dict.fromkeys(
         ("counselor", "lead", "district", "admin"), _NOT_THEIRS
+    ),
+    ("POST", "/desk/roster/shifts/{shift_id:int}/swap"): dict.fromkeys(
+        ("counselor", "lead", "district"), _NOT_THEIR_SHIFT
+    ),
+    ("POST", "/desk/roster/swaps/{swap_id:int}/agree"): dict.fromkeys(
+        ("counselor", "lead", "district"), _NOT_THEIR_SHIFT
+    ),
+    ("POST", "/desk/roster/swaps/{swap_id:int}/withdraw"): dict.fromkeys(
+        ("counselor", "lead", "district"), _NOT_THEIR_SHIFT
+    ),
+    ("POST", "/desk/roster/swaps/{swap_id:int}/refuse"): {"counselor": _NOT_THEIR_SHIFT},
+    ("POST", "/desk/drills/{drill_id:int}/end"): {"lead": "somebody else started it"},
+    ("POST", "/desk/roster/absences/{absence_id:int}/end"): {"counselor": _NOT_THEIR_SHIFT},
+    ("POST", "/desk/push/{browser_id:int}/end"): dict.fromkeys(
+        ("counselor", "lead", "district"), _NOT_THEIR_BROWSER
     ),
     ("POST", "/permits/{permit_id:int}/end"): dict.fromkeys(("counselor", "admin"), _NOT_THEIRS),
 }

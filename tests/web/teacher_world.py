@@ -4,12 +4,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from desk_world import World
+from factories import make_message
 from sqlalchemy import select
 
 from bot.db.models import Contact, Delivery, Notice, Place
 from bot.db.models.delivery import ACCEPTED
 from bot.pipeline.notices import Notices
-from bot.services import contacts, notice_confirm, notices, people, staff
+from bot.services import contacts, notice_confirm, notice_feedback, notices, people, staff
 
 TITLE, BODY = "周五家长会", "周五下午两点，在三楼会议室，请带笔。"
 
@@ -113,6 +114,22 @@ async def confirm(world: World, notice_id: int, child: str) -> None:
     async with world.services.database.write() as session:
         await notice_confirm.confirm(
             session, world.contacts[child], notice_id=notice_id, way="chat", now=world.now
+        )
+
+
+async def write_back(world: World, notice_id: int, child: str, words: str) -> None:
+    """Let a child's mother answer a notice in chat."""
+    async with world.services.database.write() as session:
+        contact = await session.get_one(Contact, world.contacts[child])
+        message = await make_message(session, contact, now=world.now, text=words)
+        await session.flush()
+        await notice_feedback.add(
+            session,
+            notice_id=notice_id,
+            contact_id=contact.id,
+            message_id=message.id,
+            text=words,
+            now=world.services.clock.now(),
         )
 
 

@@ -110,19 +110,18 @@ async def test_two_pages_the_slower_one_is_told(world: World, open_page: Open) -
 
 async def test_the_conversation_follows_and_typed_words_stay(world: World, open_page: Open) -> None:
     case_id = await world.add_case("one", place="school_a")
-    contact, me = world.contacts["one"], world.staff["counselor"].id
+    contact, me = world.contacts["one"], await world.seen("counselor")
     async with world.services.database.write() as session:
-        await cases.accept(session, case_id=case_id, staff_id=me, now=world.now)
-        await conversations.take(session, contact_id=contact, staff_id=me, now=world.now)
+        await cases.accept(session, me, case_id, now=world.now)
+        await conversations.take(session, me, contact, now=world.now)
     page = await open_page(f"/desk/cases/{case_id}", "counselor")
     await _listening(world, 1)
     await page.fill("#text", "写到一半的话")
     async with world.services.database.write() as session:
         await conversations.write(
             session,
-            contact_id=contact,
-            staff_id=me,
-            case_id=case_id,
+            me,
+            contact,
             text="从另一台电脑写的",
             now=world.now,
         )
@@ -139,10 +138,10 @@ async def test_the_conversation_follows_and_typed_words_stay(world: World, open_
 async def test_an_expired_login_is_said_loudly(world: World, open_page: Open) -> None:
     page = await open_page("/desk", "counselor")
     await _listening(world, 1)
-    await page.route("**/desk/queue", lambda route: route.fulfill(status=401, body=""))
+    await page.route("**/desk/queue?**", lambda route: route.fulfill(status=401, body=""))
     await page.evaluate("document.getElementById('live').dispatchEvent(new Event('change'))")
     await expect(page.locator("#offline")).to_contain_text("登录已过期")
-    await page.unroute("**/desk/queue")
+    await page.unroute("**/desk/queue?**")
     await page.evaluate("document.getElementById('live').dispatchEvent(new Event('change'))")
     await expect(page.locator("#offline")).to_be_hidden()
 

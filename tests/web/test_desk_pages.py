@@ -59,7 +59,7 @@ async def test_the_most_urgent_stands_first_then_the_longest_wait(
     page = (await browser("counselor").get("/desk")).text
     order = [int(found) for found in re.findall(r'<li id="case-(\d+)"', page)]
     assert order == [early, late, three, two]
-    assert "3!(最高)" in page
+    assert "紧急(最高)" in page
     assert "1小时00分" in page
     assert "家长说孩子" in page
     assert "<mark>站在阳台</mark>" in page
@@ -160,6 +160,12 @@ async def test_take_write_hand_back_close(world: World, browser: Browser) -> Non
     assert "微信还能主动发 <strong>3</strong> 条" in page
     status, page = await _post(browser, world, "counselor", case_id, "release")
     assert (status, "接管会话</button>" in page) == (303, True)
+    status, page = await _post(
+        browser, world, "counselor", case_id, "close", reason="safe_with_plan", note="已面谈"
+    )
+    assert (status, "还不能结案" in page, "已面谈</textarea>" in page) == (409, True, True)
+    judged = {"level": "1", "judge_reason": "孩子在家，安全"}
+    assert (await _post(browser, world, "counselor", case_id, "judge", **judged))[0] == 303
     status, page = await _post(
         browser, world, "counselor", case_id, "close", reason="safe_with_plan", note="已面谈"
     )
@@ -288,12 +294,12 @@ async def test_every_showing_of_words_is_in_the_audit_trail(world: World, browse
 
 async def test_accepting_is_refused_by_the_service_as_well(world: World) -> None:
     case_id = await world.add_case("one", place="school_a")
-    ids = [world.staff[name].id for name in ("counselor", "second_counselor")]
+    both = [await world.seen(name) for name in ("counselor", "second_counselor")]
     async with world.services.database.write() as session:
-        await cases.accept(session, case_id=case_id, staff_id=ids[0], now=world.now)
+        await cases.accept(session, both[0], case_id, now=world.now)
     async with world.services.database.write() as session:
         with pytest.raises(Conflict):
-            await cases.accept(session, case_id=case_id, staff_id=ids[1], now=world.now)
+            await cases.accept(session, both[1], case_id, now=world.now)
 
 
 @pytest.mark.parametrize(

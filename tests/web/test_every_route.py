@@ -14,7 +14,8 @@ import pytest
 from desk_world import World
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from samples import FORMS, MARK, OUT_OF_REACH, SAMPLES
+from samples import FORMS, OUT_OF_REACH, SAMPLES
+from samples_base import MARK
 from starlette.applications import Starlette
 from visiting import Answer, visit
 
@@ -143,6 +144,10 @@ def _in_role(visitor: Visitor, access: Access) -> bool:
 
 async def _make(world: World, name: str, made: dict[str, int | str]) -> int | str:
     sample = SAMPLES[name]
+    if sample.of:
+        if sample.of not in made:
+            made[sample.of] = await _make(world, sample.of, made)
+        made[f"{name} of"] = made[sample.of]
     return await (sample.make(world, made[sample.of]) if sample.of else sample.make(world))
 
 
@@ -157,8 +162,10 @@ async def _fill(
 ) -> tuple[str, dict[str, str]]:
     """Return path and form with objects of school A; one that will be changed is a fresh one."""
     changes = method == "POST" and visitor.here and _in_role(visitor, access)
-    for name in _parameters(method, path):
-        if changes and not SAMPLES[name].shared:
+    for name in dict.fromkeys(_parameters(method, path)):
+        # An object goes with what it belongs to, which an earlier visit may have made anew.
+        strayed = made.get(f"{name} of") != made.get(SAMPLES[name].of)
+        if strayed or (changes and not SAMPLES[name].shared):
             made[name] = await _make(visitor.world, name, made)
     form = FORMS.get((method, path), {})
     fill = partial(PARAMETER.sub, lambda found: str(made[found.group(1)]))

@@ -59,6 +59,7 @@ async def test_a_dry_run_says_what_every_row_will_be(
     assert "缺姓名" in page
     assert "可以导入" in page
     assert "导入 1 行" in page
+    assert "第行" not in page
     assert await _children(world) == 0
     wrong = (await browser("lead").get(f"{uploaded}?state=wrong")).text
     assert "晴小雨" not in wrong

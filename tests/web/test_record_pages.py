@@ -1,7 +1,9 @@
 """The pages of audit, retention and holds: who sees what, filters, export, two for a hold."""
 
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from desk_world import Browser, World
@@ -9,6 +11,9 @@ from sqlalchemy import select
 
 from bot.db.models import AuditEntry, Contact, LegalHold
 from bot.services import audit, audit_list, holds, places, retention, staff
+from bot.web.records import words
+
+ROOT = Path(__file__).parents[2]
 
 
 async def _record(
@@ -233,3 +238,26 @@ async def test_another_district_s_people_and_holds_are_out_of_reach(
     assert await _post(browser, world, "district", "/admin/retention/holds/1/agree") == 404
     assert await _post(browser, world, "district", "/admin/retention/holds/1/end") == 404
     assert "现在没有法定保留" in (await browser("district").get("/admin/retention")).text
+
+
+async def test_a_place_filters_by_who_works_there(world: World, browser: Browser) -> None:
+    await _record(world, "case.read", "counselor")
+    await _record(world, "case.read", "other_counselor")
+    a, b = world.places["school_a"].id, world.places["school_b"].id
+    everywhere = await browser("admin").get("/admin/audit?action=case.read")
+    assert "共 2 条" in everywhere.text
+    for place, theirs in ((a, False), (b, True)):
+        found = await browser("admin").get(f"/admin/audit?action=case.read&place={place}")
+        assert "共 1 条" in found.text
+        assert ("other_counselor老师" in found.text.partition("<tbody>")[2]) == theirs
+    elsewhere = await browser("admin").get("/admin/audit?place=99999")
+    assert elsewhere.status_code == 403
+
+
+def test_every_kind_of_object_has_a_word() -> None:
+    """What code writes into the trail as a kind is read in Chinese."""
+    found: set[str] = set()
+    for path in (*(ROOT / "bot").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")):
+        found |= set(re.findall(r'object_kind="(\w+)"', path.read_text(encoding="utf-8")))
+    assert found
+    assert found - set(words()["object"]) == set()

@@ -195,19 +195,17 @@ async def test_a_draft_can_be_tried_and_the_live_rules_stay(world: World, browse
     rules = scratch(default_rules())
     rules.classifier = _Feathers()
     world.services.screen.rules = rules
-    person = world.staff["counselor"].id
+    person = await world.seen("counselor")
     async with world.services.database.write() as session:
-        row = await rulesets.make_draft(
-            session, name="青菜草稿", note="", staff_id=person, now=world.now
-        )
+        row = await rulesets.make_draft(session, person, name="青菜草稿", note="", now=world.now)
     more = '\n[[rule]]\nid = "own.cabbage"\ncategory = "DIS"\nlevel = "3!"\nreason = "提到青菜。"\n'
     await rulesets.save(
         world.services.database,
+        person,
         row.id,
         file="mind.toml",
         text=packaged()["mind.toml"] + more + 'patterns = "青菜"\n',
         row_version=1,
-        staff_id=person,
         now=world.now,
     )
     page = (await _try(browser, world, text="孩子不爱吃青菜", rules=str(row.id))).text
@@ -217,25 +215,23 @@ async def test_a_draft_can_be_tried_and_the_live_rules_stay(world: World, browse
     assert f'<option value="{row.id}" selected>青菜草稿（草稿）</option>' in page
     assert "own.cabbage" not in (await _try(browser, world, text="孩子不爱吃青菜")).text
     async with world.services.database.write() as session:
-        await rulesets.discard(session, row.id, row_version=2, staff_id=person, now=world.now)
+        await rulesets.discard(session, person, row.id, row_version=2, now=world.now)
     answer = await _try(browser, world, text="孩子不爱吃青菜", rules=str(row.id))
     assert answer.status_code == 422
     assert "请从列表里选" in answer.text
 
 
 async def test_a_broken_draft_is_not_offered(world: World, browser: Browser) -> None:
-    person = world.staff["counselor"].id
+    person = await world.seen("counselor")
     async with world.services.database.write() as session:
-        row = await rulesets.make_draft(
-            session, name="坏草稿", note="", staff_id=person, now=world.now
-        )
+        row = await rulesets.make_draft(session, person, name="坏草稿", note="", now=world.now)
     await rulesets.save(
         world.services.database,
+        person,
         row.id,
         file="mind.toml",
         text="[[rule",
         row_version=1,
-        staff_id=person,
         now=world.now,
     )
     page = (await browser("counselor").get("/rules/try")).text

@@ -73,7 +73,7 @@ async def test_a_false_alarm_is_marked_and_changes_nothing_else(
     assert answer.headers["location"] == f"/desk/cases/{case_id}?done=mark#message-{message}"
     shown = (await client.get(answer.headers["location"])).text
     assert "本个案的等级没有变" in shown
-    assert "counselor老师标为误报，应该是1(最低)（待复核）" in shown
+    assert "counselor老师标为误报，应该是关注(最低)（待复核）" in shown
     assert "撤销" in shown
     (row,) = await rows(world)
     assert (row.kind, row.expected_level, row.found_level, row.state) == (
@@ -299,7 +299,7 @@ async def test_nobody_agrees_with_their_own(world: World, browser: Browser) -> N
 async def test_what_only_the_district_may_see(world: World, browser: Browser) -> None:
     for name, place in (("loose", None), ("own", "district")):
         await world.add_case(name, place=place)
-        row = await world.add_rule_case(name, by="admin")
+        row = await world.add_rule_case(name, by="district")
         for login in ("counselor", "lead"):
             assert (await browser(login).get(f"/rules/cases/{row}")).status_code == 404
             assert f"用例{row}" not in (await browser(login).get("/rules/cases")).text

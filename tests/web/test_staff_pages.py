@@ -204,3 +204,24 @@ async def test_a_password_is_set_anew_and_the_browser_signed_out(
     assert answer.status_code == 200
     assert 'id="password"' in answer.text
     assert (await browser("teacher").get("/password")).headers["location"].startswith("/login")
+
+
+async def test_a_colleagues_id_in_dingtalk(world: World, browser: Browser) -> None:
+    client, who = browser("admin"), f"/admin/staff/{world.staff['teacher'].id}"
+    assert "还没填" in (await client.get(who)).text
+    saved = await post(world, client, "admin", f"{who}/dingtalk", external_id="ding-wang", seen="")
+    assert saved.headers["location"].endswith("done=id_saved")
+    page = (await client.get(f"{who}?done=id_saved")).text
+    assert 'value="ding-wang"' in page
+    assert "已保存" in page
+    old = await post(world, client, "admin", f"{who}/dingtalk", external_id="x", seen="")
+    assert (old.status_code, "刚被别人改过" in old.text) == (409, True)
+    wrong = await post(
+        world, client, "admin", f"{who}/dingtalk", external_id="王 老师", seen="ding-wang"
+    )
+    assert (wrong.status_code, "最多64位" in wrong.text) == (422, True)
+    other = f"/admin/staff/{world.staff['counselor'].id}/dingtalk"
+    taken = await post(world, client, "admin", other, external_id="ding-wang", seen="")
+    assert (taken.status_code, "另一个在岗账号" in taken.text) == (409, True)
+    lead = await post(world, browser("lead"), "lead", f"{who}/dingtalk", external_id="x")
+    assert lead.status_code == 403

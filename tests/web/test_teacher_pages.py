@@ -90,7 +90,7 @@ async def test_the_start_page_counts_the_class(world: World, browser: Browser) -
     page = (await browser("teacher").get("/teacher")).text
     figures = re.findall(r"<dd>(\d+)", page)
     assert figures == ["3", "2", "2"]
-    assert "还有2个孩子没有一位能联系上的家长" in page
+    assert "还有2个孩子没有一位能收到通知的家长" in page
     assert "亲子阅读" in page
     assert "安安" not in page
 

@@ -6,7 +6,7 @@ from dingtalk_world import World
 from bot.channels.dingtalk.directory import DingtalkDirectory
 from bot.core.errors import ChannelError, ChannelUnavailable
 from bot.services.importing.directory import ListedChild, ListedClass, fetch
-from bot.simulator.dingtalk_families import fill
+from bot.simulator.dingtalk_families import Person, fill
 from bot.simulator.platform import Fault
 
 PATH = "/topapi/edu/user/list"
@@ -42,7 +42,25 @@ async def test_large_classes_come_in_pages() -> None:
     assert all(one.name.count("三年级") == 1 for one in classes)
     calls = world.platform.calls
     assert calls.count("/topapi/edu/dept/list") == 4
-    assert calls.count(PATH) == 31 * 2 + 2 * 2
+    assert calls.count(PATH) == 31 * 3 + 2 * 2
+
+
+async def test_teachers_come_after_the_children_each_once() -> None:
+    world = World()
+    families = world.dingtalk.families
+    families.add_department(1, "校区", "campus")
+    for number in (100, 200):
+        families.add_department(number, f"三年级{number // 100}班", "class", 1)
+        families.people.append(Person("t1", "晴老师", "teacher", number))
+    guardians = [(f"g{number}", f"家{number}", "O") for number in range(4)]
+    families.add_child(100, "c1", "晴朵朵", guardians)
+    rows = await fetch(DingtalkDirectory(world.client), 100)
+    assert [sorted(row.data) for row in rows][1:] == [["class", "external", "teacher"]]
+    assert rows[1].data["external"] == "t1"
+    assert len(rows[1].data["class"].split()) == 2
+    assert rows[0].codes == ("more_guardians",)
+    assert "g3_external" in rows[0].data
+    assert "g4_external" not in rows[0].data
 
 
 async def test_rows_stop_after_one_too_many() -> None:

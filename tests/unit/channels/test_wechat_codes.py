@@ -48,6 +48,22 @@ async def test_the_address_is_asked_for_once(codes: SceneCodes, platform: FakePl
     assert platform.calls.count(PATH) == 1
 
 
+async def test_a_passing_code_is_asked_for_each_time(
+    codes: SceneCodes, platform: FakePlatform
+) -> None:
+    for _ in range(2):
+        assert await codes.address("slip-1", 30) == "http://weixin.qq.com/q/slip-1"
+    assert platform.calls.count(PATH) == 2
+    with pytest.raises(ChannelRefused):
+        await codes.address("slip-1", 31)
+
+
+async def test_each_slip_has_a_code_of_its_own(codes: SceneCodes, platform: FakePlatform) -> None:
+    found = await class_codes.passing({"school1": codes.address}, ["slip-1", "slip-2"], days=30)
+    assert found["slip-2"] == [("school1", "http://weixin.qq.com/q/slip-2")]
+    assert await class_codes.passing({"school1": codes.address}, [], days=30) == {}
+
+
 async def test_a_refusal_is_a_refusal(codes: SceneCodes, platform: FakePlatform) -> None:
     platform.fail(PATH, Fault.DOWN)
     with pytest.raises((ChannelUnavailable, ChannelRefused)):
@@ -72,4 +88,5 @@ async def test_a_silent_account_is_left_out_and_no_scene_asks_nobody(
 def test_the_drawing_is_an_svg() -> None:
     drawn = class_codes.svg("http://weixin.qq.com/q/p-1")
     assert drawn.startswith("<svg")
+    assert "viewBox" in drawn, "whole at any size"
     assert "script" not in drawn

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_contact, make_message
+from factories import make_contact, make_message, make_staff
 from house import KEYS
 from openpyxl import load_workbook
 from sqlalchemy import delete, func, select, update
@@ -21,8 +22,19 @@ from bot.db import crypto, field_keys, tenant_keys
 from bot.db.crypto import KeyRing, new_key
 from bot.db.engine import Database, make_engine
 from bot.db.field_keys import FieldKeys
-from bot.db.models import AuditEntry, Child, Guardian, Message, RetentionRun, TenantKey
-from bot.services import audit, people, places
+from bot.db.models import (
+    AuditEntry,
+    Child,
+    Consent,
+    DataRequest,
+    Guardian,
+    LegalHold,
+    Message,
+    ReadPermit,
+    RetentionRun,
+    TenantKey,
+)
+from bot.services import audit, consents, data_requests, people, places, retention
 
 Run = Callable[..., Result]
 NOW = datetime.now(UTC)
@@ -139,6 +151,54 @@ def test_the_report_on_minors_holds_counts(
     rows = [json.loads(line) for line in report.read_text("utf-8").splitlines()]
     assert {"section", "what", "role", "purpose", "count"} == set(rows[0])
     assert [row["count"] for row in rows if row["section"] == "read"] == [3]
+
+
+def test_the_report_as_an_excel_file_is_in_chinese(
+    run: Run, change: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    """It goes to an authority: no code and no English word stands in it."""
+    change(_three)
+    change(_of_every_kind)
+    days = ("--from", str((NOW - timedelta(days=1)).date()), "--to", "2100-01-01")
+    file = tmp_path / "minors.xlsx"
+    assert run("audit", "export", "--minors", str(file), *days).exit_code == 0
+    sheet = load_workbook(file).active
+    assert sheet is not None
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0] == ("栏目", "内容", "什么角色", "目的", "次数")
+    words = [str(value) for row in rows for value in row[:4] if value is not None]
+    assert [word for word in words if re.search("[A-Za-z]", word)] == []
+    assert ("现有数量（报告当天）", "在册孩子", None, None, 0) in rows
+    for section in ("给出的同意", "撤回的同意", "不同意"):
+        assert (section, "告诉学校", None, None, 1) in rows
+
+
+def test_days_in_the_wrong_order_are_refused(run: Run, tmp_path: Path) -> None:
+    days = ("--from", "2026-12-31", "--to", "2026-01-01")
+    found = run("audit", "export", str(tmp_path / "x.jsonl"), *days)
+    assert isinstance(found.exception, InputInvalid)
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+async def _of_every_kind(session: AsyncSession) -> None:
+    """Add what each section of the report counts, with every code that it may hold."""
+    person = await make_staff(session, now=NOW)
+    contact = await make_contact(session, now=NOW)
+    for state in ("asked", "approved", "refused", "ended", "broken", "justified", "unjustified"):
+        permit = {"staff_id": person.id, "kind": "child", "object_id": 1, "reason": "r"}
+        session.add(ReadPermit(**permit, state=state, asked_at=NOW))
+    for kind in data_requests.KINDS:
+        asked = {"kind": kind, "state": "open", "words": "w", "answer": ""}
+        session.add(DataRequest(contact_id=contact.id, **asked, created_at=NOW, due_at=NOW))
+    for kind in ("contact", "child", "case"):
+        session.add(LegalHold(kind=kind, object_id=1, reason="r", created_at=NOW))
+    for kind in consents.KINDS:
+        session.add(
+            Consent(contact_id=contact.id, kind=kind, version=1, given_at=NOW, withdrawn_at=NOW)
+        )
+    refused = Consent(contact_id=contact.id, kind="school", version=2, given_at=NOW, refused=True)
+    session.add(refused)
+    session.add(RetentionRun(at=NOW, counts=dict.fromkeys(retention.timed(), 1)))
 
 
 async def _old_and_new(session: AsyncSession) -> None:

@@ -101,7 +101,7 @@ def test_nothing_is_called_forwarded_and_one_phrase_says_that_it_lies_on_the_des
     assert saying == {"media.after_risk_forwarded"}
 
 
-@pytest.mark.parametrize("key", ["greeting.first", "greeting.back", "stop.resumed"])
+@pytest.mark.parametrize("key", ["greeting.first", "greeting.back"])
 def test_what_does_not_exist_yet_is_not_promised(key: str) -> None:
     assert not re.search("课程|活动|通知", BOOK.get(key).text)
 

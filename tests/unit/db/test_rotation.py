@@ -4,14 +4,23 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from factories import make_case, make_contact, make_delivery, make_message, make_staff
+from factories import (
+    make_case,
+    make_contact,
+    make_delivery,
+    make_district,
+    make_message,
+    make_staff,
+)
+from file_world import SECRET, fill_file
+from retention_world import child_left
 from sqlalchemy import select, text
 
 from bot.db import crypto, rotate
 from bot.db.base import Base
 from bot.db.crypto import KeyRing, Undecipherable, new_key
 from bot.db.engine import Database
-from bot.db.models import Message
+from bot.db.models import Message, PhoneCall, Report
 from bot.db.types import EncryptedJson, EncryptedText
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
@@ -36,7 +45,7 @@ async def key_ids(database: Database) -> set[str]:
         for table in Base.metadata.sorted_tables:
             for column in table.columns:
                 if isinstance(column.type, EncryptedText | EncryptedJson):
-                    query = text(f"SELECT {column.name} FROM {table.name}")
+                    query = text(f'SELECT "{column.name}" FROM {table.name}')
                     values = [row[0] for row in await session.execute(query)]
                     found |= {value.partition(".")[0] for value in values if value is not None}
     return found
@@ -54,6 +63,32 @@ async def test_everything_moves_to_the_first_key(database: Database) -> None:
     async with database.read() as session:
         assert (await session.get_one(Message, 1)).text == "第0句"
     assert await rotate.rotate(database) == 0
+
+
+async def test_the_whole_file_of_a_case_moves_too(database: Database) -> None:
+    crypto.install(KeyRing.parse(OLD))
+    async with database.write() as session:
+        here = await make_district(session, now=NOW)
+        child = await child_left(session, NOW)
+        contact = await make_contact(session, now=NOW)
+        case = await make_case(session, contact, now=NOW, place=here.school)
+        rows = await fill_file(session, case, here.counselor, here.school, child, at=NOW)
+        values = [
+            (row.__tablename__, column.name, getattr(row, column.name))
+            for row in rows
+            for column in row.__table__.columns
+            if isinstance(column.type, EncryptedText | EncryptedJson)
+        ]
+    empty = {(table, name) for table, name, value in values if not value}
+    assert not empty, f"tests/file_world.py leaves these empty: {empty}"
+    assert len({(table, name) for table, name, _ in values}) >= 21
+    crypto.install(KeyRing.parse(f"{NEW},{OLD}"))
+    assert await rotate.rotate(database) >= len(values)
+    assert await key_ids(database) == {"new"}
+    crypto.install(KeyRing.parse(NEW))
+    async with database.read() as session:
+        assert (await session.scalars(select(PhoneCall))).one().note == SECRET
+        assert (await session.scalars(select(Report))).one().officer == SECRET
 
 
 async def test_rows_written_meanwhile_are_neither_lost_nor_touched(

@@ -54,6 +54,17 @@ def test_good_entry_has_no_problem(entry_text: str) -> None:
         ("related: []", "related: [T99-01]", "related"),
         ("related: []", "related: [T06-01]", "related"),
         ("  - 一页口算写俩小时\n", "", "aliases"),
+        ("  - 一页口算写俩小时\n", "".join(f"  - 第{n}种问法\n" for n in range(9)), "aliases"),
+        ("courses: []", "courses: [K99]", "courses"),
+        ("- 〔2〕", "〔2〕", "红旗:出现这些请马上找人"),
+        ("- 〔3〕", "〔3〕", "红旗:出现这些请马上找人"),
+        ("- 不要站", "不要站", "不要这样做"),
+        ("(2021年)第十七条", "第十七条", "依据"),
+        ("(2021年)第十七条", "(2021年)", "依据"),
+        ("(2021年)第十七条", "(2021年)第五十六条", "依据"),
+        ("《中华人民共和国家庭教育促进法》(2021年)第十七条", "某大学的研究", "依据"),
+        ("歇五分钟再写下一段。", "小学生每天要睡8小时。", "现在可以做的3步"),
+        ("歇五分钟再写下一段。", "小学生每天要睡10小时。", "现在可以做的3步"),
         ("reviewers: []", "reviewers: [张三]", "reviewers"),
         ("next_review: 2027-11-22", "next_review: 2026-11-23", "next_review"),
     ],
@@ -112,11 +123,16 @@ def test_same_alias_in_two_entries_is_an_error_and_a_near_one_a_warning(entry_te
     assert "warning" in {p.severity for p in check(first, second)}
 
 
-def test_covers_are_compared_with_the_question_list_when_given(entry_text: str) -> None:
-    handbook = Handbook({"T06-01": read(entry_text)})
-    assert check_handbook(handbook, NUMBERS, TODAY, known_questions={"Q026"}) == []
-    problems = check_handbook(handbook, NUMBERS, TODAY, known_questions={"Q001"})
+def test_an_entry_covers_only_what_is_in_the_question_list(entry_text: str) -> None:
+    problems = check(entry_text.replace("covers: [Q026]", "covers: [Q026, Q999]"))
     assert [p.field for p in problems] == ["covers"]
+
+
+def test_the_whole_handbook_leaves_no_question_open(entry_text: str) -> None:
+    handbook = Handbook({"T06-01": read(entry_text)})
+    open_ones = check_handbook(handbook, NUMBERS, TODAY, whole=True)
+    assert len(open_ones) == 117
+    assert not any("Q026" in p.text for p in open_ones)
 
 
 def test_signature_record_lets_a_reviewer_stand(entry_text: str) -> None:
@@ -140,3 +156,20 @@ def test_shipped_handbook_can_be_read() -> None:
     handbook = load_handbook(HANDBOOK)
     assert [str(p) for p in handbook.problems] == []
     assert handbook.entries
+
+
+def test_a_topic_that_is_not_in_the_list_is_reported(entry_text: str) -> None:
+    text = entry_text.replace("id: T06-01", "id: T99-01").replace("topic: T06", "topic: T99")
+    found = check_handbook(Handbook({"T99-01": read(text, "T99-01.md")}), NUMBERS, TODAY)
+    assert [problem.field for problem in found] == ["topic"]
+
+
+def test_near_aliases_are_found_across_blocks(
+    entry_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = entry_text.replace("id: T06-01", "id: T06-02").replace("天天写", "日日写")
+    monkeypatch.setattr("knowledge.check.NEAR_ALIAS", 70)
+    whole = [str(problem) for problem in check(entry_text, other)]
+    monkeypatch.setattr("knowledge.check.BLOCK", 2)
+    assert [str(problem) for problem in check(entry_text, other)] == whole
+    assert any("太像" in text for text in whole)

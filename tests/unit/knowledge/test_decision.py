@@ -28,7 +28,7 @@ def test_several_likely_ones_are_offered_without_the_unlikely() -> None:
 
 
 def test_nothing_likely_abstains_and_keeps_what_came_nearest() -> None:
-    decision = decide(make_hits(0.1, 0.05, 0.02, 0.01))
+    decision = decide(make_hits(0.07, 0.05, 0.02, 0.01))
     assert (decision.kind, decision.entry) == ("abstain", None)
     assert len(decision.candidates) == 3
     assert decide([]).kind == "abstain"

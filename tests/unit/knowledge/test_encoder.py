@@ -46,6 +46,16 @@ def test_vectors_have_length_one_whatever_the_text_and_its_neighbours(shipped: E
 
 
 @pytest.mark.slow
+def test_many_texts_on_all_cores_give_the_same_rows(
+    shipped: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"孩子{'不想上学' * (number % 7)}{number}" for number in range(24)]
+    one_by_one = shipped.encode_passages(texts)
+    monkeypatch.setattr("knowledge.encoder.onnx.MANY_BATCHES", 1)
+    assert np.array_equal(shipped.encode_passages(texts), one_by_one)
+
+
+@pytest.mark.slow
 def test_shipped_files_are_those_of_the_card_and_small(shipped: Encoder) -> None:
     assert shipped.fingerprint == read_card(DEFAULT_FOLDER)["files"]["model.onnx"][:16]
     assert sum(path.stat().st_size for path in DEFAULT_FOLDER.iterdir()) < 70_000_000

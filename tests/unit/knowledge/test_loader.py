@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from knowledge.check import visible_length
 from knowledge.entry import RedFlag
 from knowledge.loader import LARGEST_FILE, load_handbook, parse_entry
 
@@ -22,14 +23,14 @@ def test_every_field_of_a_good_entry_is_read(entry_text: str, write_entry: Write
     entry = handbook.entries["T06-01"]
     assert entry.title == "写作业拖到十点多,一催就炸,怎么办?"
     assert entry.stages == ("C", "D")
-    assert len(entry.aliases) == 6
+    assert len(entry.aliases) == 8
     assert (entry.version, entry.written) == (1, date(2026, 11, 22))
     assert entry.state == "待专业复核"
     assert entry.one_sentence.startswith("先停下催促")
     assert [step[:4] for step in entry.steps] == ["今晚先停", "每二十分", "到点就收"]
     assert entry.scripts == ("先写最容易的那一样，写完叫我。", "我不催了，闹钟来提醒你。")
     assert entry.red_flags[1] == RedFlag("3", "说不想活", "不要让孩子独处，拨打{12356}")
-    assert entry.sources == ("《中华人民共和国家庭教育促进法》第十七条",)
+    assert entry.sources == ("《中华人民共和国家庭教育促进法》(2021年)第十七条",)
 
 
 def test_signed_entry_says_so(entry_text: str) -> None:
@@ -55,12 +56,12 @@ def test_windows_line_ends_and_byte_order_mark_do_not_matter(
         ("id: T06-01", "id: 6-1", 2, "id"),
         ("topic: T06", "topic: T07", 4, "topic"),
         ("stages: [C, D]", "stages: [G]", 5, "stages"),
-        ("written: 2026-11-22", "written: 2026-11-31", 20, "written"),
-        ("written: 2026-11-22", "written: 22.11.2026", 20, "written"),
-        ("version: 1", "version: 0", 19, "version"),
-        ("version: 1", "version: [1]", 19, "version"),
+        ("written: 2026-11-22", "written: 2026-11-31", 22, "written"),
+        ("written: 2026-11-22", "written: 22.11.2026", 22, "written"),
+        ("version: 1", "version: 0", 21, "version"),
+        ("version: 1", "version: [1]", 21, "version"),
         ("audience: [parent]", "audience: parent", 6, "audience"),
-        ("author: 心晴编写组", "author:", 17, "author"),
+        ("author: 心晴编写组", "author:", 19, "author"),
     ],
 )
 def test_wrong_field_is_named_with_its_line(
@@ -150,3 +151,42 @@ def test_no_front_matter_at_all_raises(text: str) -> None:
     entry, problems = parse_entry(f"---\n{text}\n---\n## 一句话回答\n", Path("x.md"))
     assert entry is None
     assert problems
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("id: T06-01", "id: T０６-01", "id"),
+        ("version: 1", "version: " + "9" * 5_000, "version"),
+        ("version: 1", "version: ٣", "version"),
+        ("author: 心晴编写组", 'author: "甲\\n乙"', "author"),
+        ("  - 一页口算写俩小时", '  - "甲\\n乙"', "aliases"),
+        ("covers: [Q026]", "covers: " + "[" * 60_000, ""),
+        ("covers: [Q026]", "covers:\n  " + "- " * 60_000 + "x", ""),
+    ],
+)
+def test_hostile_front_matter_is_a_problem_and_no_crash(
+    entry_text: str, old: str, new: str, field: str
+) -> None:
+    """A deep list once ended the process in the YAML library, a long version in `int`."""
+    entry, problems = parse_entry(entry_text.replace(old, new), Path("T06-01.md"))
+    assert entry is None
+    assert field in [problem.field for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("related: []", "a" + " " * 60_000 + "b"),
+        ("## 依据", "## a" + " " * 60_000 + "b"),
+        ("〔3〕", "〔3〕" + " " * 60_000),
+        ("不要站在背后", "甲" + "\n" * 60_000 + "乙"),
+    ],
+)
+def test_a_long_run_of_blanks_is_read_at_once(entry_text: str, old: str, new: str) -> None:
+    """Two repeats side by side once shared such a run between them, for minutes or for ever."""
+    entry, problems = parse_entry(entry_text.replace(old, new), Path("T06-01.md"))
+    assert problems or entry is not None
+    if entry is not None:
+        assert len(entry.red_flags) == 2
+        assert all(visible_length(text) < 2_000 for text in entry.sections.values())

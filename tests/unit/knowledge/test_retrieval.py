@@ -151,3 +151,15 @@ def test_large_corpus_is_compared_by_its_nearest_passages(monkeypatch: pytest.Mo
     ]
     retriever = Retriever.build(corpus, FixedEncoder())
     assert all(retriever.search(d.texts[0])[0].entry == d.id for d in corpus)
+
+
+def test_a_search_word_is_met_exactly_and_never_shown() -> None:
+    worded = [
+        Document("T15-05", questions=("三岁了说话结巴怎么办",), terms=("口吃",)),
+        Document("T06-01", questions=("写作业拖到十点多怎么办",), texts=("把作业切成小段",)),
+    ]
+    retriever = Retriever.build(worded, FixedEncoder())
+    (hit, *_) = retriever.search("口吃")
+    assert (hit.entry, hit.score, hit.why) == ("T15-05", 1.0, ("exact",))
+    shown = {found.matched for found in retriever.search("孩子口吃")}
+    assert shown <= {text for one in worded for text in (*one.questions, *one.texts)}

@@ -44,6 +44,17 @@ def test_the_nearest_group_first_and_the_next_one_up_where_there_is_none() -> No
     assert policy().called_at(5) == []
 
 
+@given(targets, st.integers(0, 20), st.sampled_from(["school", "district"]))
+def test_nobody_below_the_desk_of_a_case_is_called_unless_they_stand_in(
+    found: list[AlertTarget], step: int, lowest: str
+) -> None:
+    called = policy(*found).called_at(step, lowest)
+    assert "class" not in {target.tier for target in called}
+    if any(target.tier == "district" for target in found) and lowest == "district":
+        assert {target.tier for target in called} == {"district"}
+    assert bool(called) is any(target.tier != "class" for target in found)
+
+
 async def test_an_alert_of_a_step_is_queued_once(database: Database) -> None:
     made = policy(AlertTarget("s", "school"))
     async with database.write() as session:
@@ -53,7 +64,7 @@ async def test_an_alert_of_a_step_is_queued_once(database: Database) -> None:
         later = NOW + timedelta(minutes=7, seconds=59)
         assert await alerts.raise_alerts(session, made, case, step=0, key="1:0", now=later) == 1
         (delivery,) = (await session.scalars(select(Delivery))).all()
-        (job,) = (await session.scalars(select(Job))).all()
+        (job,) = (await session.scalars(select(Job).where(Job.kind == "alert.send"))).all()
     assert delivery.body == load_alerts().format(
         "alert.case", case=case.id, level="3!", minutes=7, url="http://desk.example/desk"
     )
@@ -85,7 +96,7 @@ async def test_without_a_group_nobody_is_being_notified(database: Database) -> N
         case = await make_case(session, contact, now=NOW)
         assert await ladder.start(session, policy(), case, now=NOW) == 0
         assert not await alerts.under_way(session, case)
-        assert (await session.scalars(select(Job.kind))).all() == ["ladder.step"]
+        assert (await session.scalars(select(Job.kind))).all() == ["alert.look", "ladder.step"]
 
 
 async def test_a_step_of_an_older_climb_does_nothing(database: Database) -> None:

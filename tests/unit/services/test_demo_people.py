@@ -1,13 +1,16 @@
 """The demonstration's children: in every class, bound where a simulated parent is theirs."""
 
+import tomllib
+from importlib.resources import files
+
 import pytest
 from sqlalchemy import select
 
 from bot.core.clock import FixedClock
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.models import Contact, Place
-from bot.services import demo, people
+from bot.db.models import Contact, Place, Staff
+from bot.services import demo, notice_plan, people
 
 
 @pytest.fixture
@@ -46,3 +49,20 @@ async def test_a_shared_phone_finds_two_people(seeded: Database, ring: KeyRing) 
         assert place is not None
         found = await people.find_by_phone(session, ring, place.id, "18800000104")
     assert [guardian.name for guardian, _ in found] == ["晴安安妈妈", "晴安安爸爸"]
+
+
+async def test_the_simulators_teacher_is_known_and_its_dingtalk_families_can_be_written_to(
+    seeded: Database, clock: FixedClock
+) -> None:
+    threads = tomllib.loads((files("bot.web") / "simulator.toml").read_text("utf-8"))["thread"]
+    people_there = {one["key"] for one in threads if one["platform"] == "dingtalk"}
+    async with seeded.read() as session:
+        teacher = await session.scalar(select(Staff).where(Staff.login == "teacher1"))
+        assert teacher is not None
+        assert teacher.external_id in people_there
+        families = (
+            await session.scalars(select(Contact).where(Contact.channel == "dingtalk"))
+        ).all()
+    assert {one.external_id for one in families} < people_there
+    ways = {notice_plan.way_to(one, clock.now(), ()).name for one in families}
+    assert ways == {notice_plan.DINGTALK}

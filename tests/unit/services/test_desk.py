@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.db.models import Assessment, Case
-from bot.services import desk
-from bot.services.desk import SUMMARY, TEXT
+from bot.services import case_rights, desk
+from bot.services.case_rights import SUMMARY, TEXT
 from bot.services.dossier import split
 from bot.services.staff import StaffView
 
@@ -61,7 +61,7 @@ def test_scope_by_role_level_and_place(
     kind: str | None,
     scope: str | None,
 ) -> None:
-    assert desk.scope_of(_viewer(**places), _case(level, place_id), kind) == scope
+    assert case_rights.scope_of(_viewer(**places), _case(level, place_id), kind) == scope
 
 
 def _judged(message_id: int, level: str, after: timedelta, *, failed: bool = False) -> Assessment:

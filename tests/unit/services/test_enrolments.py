@@ -120,6 +120,16 @@ async def test_the_waiting_list_moves_up_in_its_order_and_is_told_once(database:
     assert (await sign_up(database, course_id, people[0], minutes=90)).before == 1
 
 
+async def test_nobody_gets_in_front_of_who_was_told_their_number(database: Database) -> None:
+    """Of two at once the handling of one began earlier, the other one had the lock first."""
+    _, course_id, people = await world(database, people=4, places=1)
+    for person, minutes in zip(people, (0, 2, 1, 2), strict=True):
+        done = await sign_up(database, course_id, person, minutes=minutes)
+        assert done.before == max(0, people.index(person) - 1)
+    again = [await sign_up(database, course_id, one, minutes=3) for one in people[1:]]
+    assert [one.before for one in again] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("more", "state"),
     [

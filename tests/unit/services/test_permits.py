@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from factories import make_contact, make_staff
+from factories import make_case, make_contact, make_delivery, make_message, make_staff
 from sqlalchemy import select
 
 from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.engine import Database
 from bot.db.models import (
     Alarm,
+    Assessment,
     AuditEntry,
     Case,
     Child,
@@ -20,10 +21,11 @@ from bot.db.models import (
     ReadPermit,
     StaffRole,
 )
-from bot.services import minor_record, permits, places, staff
+from bot.services import dossier, minor_record, permits, places, staff
 from bot.services.staff import StaffView
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
+DAY = timedelta(days=1)
 WHY = "家长来校，要核对当时的情况"
 PEOPLE = {
     "asker": ("counselor", "one"),
@@ -320,7 +322,94 @@ async def test_a_case_on_the_districts_desk_is_no_line_for_the_school(world: Wor
         session.add_all([tie, of_district])
     for by, most in (("asker", 1), ("lead", 1), ("admin", 1), ("district", 2)):
         permit = await world.permit(await world.break_glass(by))
-        desks = permits.reach(await world.view(by), permit)
         async with world.database.read() as session:
-            record = await minor_record.child_record(session, world.child, desks)
+            record = await minor_record.child_record(session, await world.view(by), permit, now=NOW)
         assert len(record.cases) == most, by
+
+
+async def test_of_two_children_only_this_ones_school_is_listed(world: World) -> None:
+    """A case is a guardian's; it is said where it may be about the other child."""
+    async with world.database.write() as session:
+        guardian = Guardian(name="满妈妈", source="hand", created_at=NOW)
+        session.add(guardian)
+        sister, twin = (
+            Child(
+                place_id=world.places[at].id, name=name, name_key="k", source="hand", created_at=NOW
+            )
+            for at, name in (("two", "小雨"), ("class", "小双"))
+        )
+        session.add_all([sister, twin])
+        await session.flush()
+        ties = [
+            Guardianship(guardian_id=guardian.id, child_id=child, relation="M", created_at=NOW)
+            for child in (world.child, sister.id)
+        ]
+        case = await session.get_one(Case, world.case)
+        contact = await session.get_one(Contact, case.contact_id)
+        contact.guardian_id, case.state = guardian.id, "closed"
+        elsewhere = Case(
+            contact_id=contact.id,
+            place_id=world.places["two"].id,
+            level="3",
+            family="abuse",
+            opened_at=NOW,
+            raised_at=NOW,
+        )
+        session.add_all([*ties, elsewhere])
+    permit = await world.permit(await world.break_glass("district"))
+
+    async def lines() -> list[tuple[int, bool]]:
+        async with world.database.read() as session:
+            by = await world.view("district")
+            record = await minor_record.child_record(session, by, permit, now=NOW)
+        return [(one.id, one.shared) for one in record.cases]
+
+    assert await lines() == [(world.case, False)]
+    async with world.database.write() as session:
+        tie = Guardianship(guardian_id=guardian.id, child_id=twin.id, relation="M", created_at=NOW)
+        session.add(tie)
+    assert await lines() == [(world.case, True)]
+
+
+async def test_a_permit_shows_the_words_of_its_case_and_no_others(world: World) -> None:
+    """The guardian of two children has written about both, and about a teacher."""
+    said = {
+        "很久以前，大女儿的事": timedelta(days=-40),
+        "大女儿的个案里": timedelta(days=-30),
+        "前一天说的": timedelta(hours=-20),
+        "小满的事": timedelta(),
+        "老师打了孩子": timedelta(hours=1),
+        "结案之后又说": timedelta(days=3),
+    }
+    async with world.database.write() as session:
+        case = await session.get_one(Case, world.case)
+        contact = await session.get_one(Contact, case.contact_id)
+        earlier = await make_case(session, contact, now=NOW - 31 * DAY, state="closed")
+        earlier.closed_at = NOW - 29 * DAY
+        case.state, case.closed_at = "closed", NOW + 2 * DAY
+        for text, when in said.items():
+            message = await make_message(session, contact, now=NOW + when, text=text)
+            await make_delivery(session, contact, now=NOW + when, body=f"答{text}", message=message)
+            if "老师" in text:
+                judged = select(Assessment).where(Assessment.message_id == message.id)
+                (await session.scalars(judged)).one().categories = ["TCH"]
+    permit_id = await world.ask(kind="case")
+    await world.approve(permit_id, hours=72)
+    now = NOW + timedelta(hours=71)
+
+    async def words(by: str, permit: ReadPermit, at: datetime = now) -> list[str]:
+        seen = await world.view(by, at)
+        async with world.database.read() as session:
+            case = await session.get_one(Case, permit.object_id)
+            shown = await dossier.dossier(session, seen, case, now=at, permit=permit)
+        return ["".join(part for part, _ in line.parts) for line in shown.lines]
+
+    permit = await world.permit(permit_id)
+    mine = ["前一天说的", "答前一天说的", "小满的事", "答小满的事"]
+    assert sorted(await words("asker", permit)) == sorted(mine)
+    with pytest.raises(NotAllowed):
+        await words("lead", permit)
+    with pytest.raises(NotAllowed):
+        await words("asker", permit, NOW + timedelta(hours=73))
+    glass = await world.permit(await world.break_glass("district", kind="case"))
+    assert "老师打了孩子" in await words("district", glass, NOW)

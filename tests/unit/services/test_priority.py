@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bot.core.clock import SHANGHAI
 from bot.core.levels import LEVELS, rank
-from bot.services.desk import TEXT, QueueRow, urgency
+from bot.services.case_rights import TEXT
+from bot.services.desk import QueueRow, urgency
 from bot.services.priority import NIGHT, SILENCE, is_night, weight, wordless
 from bot.services.triggers import load_triggers
 

@@ -4,7 +4,17 @@ from datetime import timedelta
 
 import pytest
 from factories import make_contact, make_delivery, make_staff
-from retention_world import DAY, DELETED, NIGHT, chat, child_left, count, false_alarm, run_night
+from retention_world import (
+    DAY,
+    DELETED,
+    NIGHT,
+    chat,
+    child_left,
+    count,
+    false_alarm,
+    run_night,
+    slips,
+)
 from sqlalchemy import select
 
 from bot.db.engine import Database
@@ -12,17 +22,19 @@ from bot.db.models import (
     Alarm,
     Assessment,
     AuditEntry,
+    BindingSlip,
     Case,
     Child,
     Contact,
     Delivery,
     Guardian,
     Guardianship,
+    LegalHold,
     Message,
     RetentionRun,
     RuleCase,
 )
-from bot.services import retention, retention_rules
+from bot.services import retention, retention_parts, retention_rules
 
 
 @pytest.mark.parametrize("name", DELETED)
@@ -76,7 +88,7 @@ async def test_what_is_emptied_keeps_its_row(database: Database) -> None:
         )
     run = await run_night(database)
     assert retention.gone_in(run) == {
-        "rule_case_words": 1,
+        "rule_case_doubted": 1,
         "contact_details": 1,
         "children_left": 1,
         "guardians_left": 1,
@@ -112,14 +124,87 @@ async def test_a_false_alarm_loses_its_words_first_and_its_record_later(
         assert (case.close_note, case.message_id, case.close_reason) == (None, None, "false_alarm")
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "days"),
+    [
+        ("false_alarm", "new", 7),
+        ("false_alarm", "rejected", 7),
+        ("false_alarm", "agreed", 180),
+        ("missed", "new", 180),
+        ("written", "new", None),
+    ],
+)
+async def test_words_of_a_test_case_stay_a_week_unless_somebody_agrees(
+    database: Database, kind: str, state: str, days: int | None
+) -> None:
+    async with database.write() as session:
+        person = await make_staff(session, now=NIGHT)
+        session.add(
+            RuleCase(
+                kind=kind,
+                state=state,
+                text="原话",
+                turns=[],
+                expected_level="0",
+                expected_category="NONE",
+                found_level="2",
+                found_category="DIS",
+                rule_ids=[],
+                rule_version="t",
+                note="",
+                staff_id=person.id,
+                created_at=NIGHT,
+            )
+        )
+
+    async def words(after: int) -> str:
+        await run_night(database, NIGHT + after * DAY)
+        async with database.read() as session:
+            return (await session.scalars(select(RuleCase.text))).one()
+
+    assert await words((days or 2000) - 1) == "原话"
+    assert await words(days or 2001) == ("" if days else "原话")
+
+
+@pytest.mark.parametrize("used", [True, False])
+async def test_a_slip_of_paper_goes_and_a_used_one_keeps_who_and_when(
+    database: Database, used: bool
+) -> None:
+    async with database.write() as session:
+        slip = await slips(session, NIGHT, used=used)
+    await run_night(database, NIGHT + 29 * DAY)
+    assert await _slip(database) == ("hash", used)
+    await run_night(database, NIGHT + 30 * DAY)
+    assert await _slip(database) == ((f"used:{slip.id}", True) if used else None)
+    await run_night(database, NIGHT + 31 * DAY)
+    await run_night(database, NIGHT + 1096 * DAY)
+    assert await _slip(database) is None
+
+
+async def test_a_slip_stays_under_a_hold(database: Database) -> None:
+    async with database.write() as session:
+        slip = await slips(session, NIGHT - 2000 * DAY, used=False)
+        contact = await make_contact(session, now=NIGHT)
+        contact.guardian_id = slip.guardian_id
+        session.add(LegalHold(kind="contact", object_id=contact.id, reason="函", created_at=NIGHT))
+    await run_night(database)
+    assert await _slip(database) == ("hash", False)
+
+
+async def _slip(database: Database) -> tuple[str, bool] | None:
+    async with database.read() as session:
+        row = (await session.scalars(select(BindingSlip))).one_or_none()
+    return None if row is None else (row.code_key, row.used_by is not None)
+
+
 async def test_many_rows_go_in_chunks_and_are_counted(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with database.write() as session:
         contact = await make_contact(session, now=NIGHT)
-        for _ in range(retention_rules.CHUNK + 3):
+        for _ in range(retention_parts.CHUNK + 3):
             await make_delivery(session, contact, now=NIGHT - 91 * DAY, state="accepted")
-    assert retention.gone_in(await run_night(database)) == {"said": retention_rules.CHUNK + 3}
+    assert retention.gone_in(await run_night(database)) == {"said": retention_parts.CHUNK + 3}
 
 
 async def test_what_is_left_over_raises_an_alarm(
@@ -137,7 +222,8 @@ async def test_what_is_left_over_raises_an_alarm(
 
 def test_every_class_has_its_words_and_its_rule() -> None:
     assert set(retention.timed()) == set(retention_rules.PARTS)
-    emptied = {"rule_case_words", "contact_details", "children_left", "guardians_left"}
+    emptied = {"rule_case_doubted", "rule_case_words", "slip_codes"}
+    emptied |= {"contact_details", "children_left", "guardians_left"}
     assert set(retention.timed()) == set(DELETED) | emptied | {"false_alarm_words"}
     assert {one.name for one in retention.table().values() if one.how == "empty"} == emptied
 

@@ -10,7 +10,7 @@ from bot.core.errors import ConfigInvalid, NotAllowed
 from bot.core.rights import right, table
 from bot.db.models import Case
 from bot.db.models.staff import ROLES
-from bot.services import desk, rights
+from bot.services import case_rights, rights
 from bot.services.staff import StaffView
 
 VIEWS = st.dictionaries(
@@ -48,8 +48,8 @@ def test_the_desk_shows_nothing_that_the_table_does_not_give(view: StaffView) ->
     cases = itertools.product((None, 1, 2), ("0", "2", "3", "3!"), ("school", "district"))
     for place, level, kind in cases:
         case = Case(place_id=place, level=level)
-        scope = desk.scope_of(view, case, kind if place else None)
-        if scope == desk.TEXT:
+        scope = case_rights.scope_of(view, case, kind if place else None)
+        if scope == case_rights.TEXT:
             assert rights.may(view, "case.read", place)
         if scope is not None:
             assert rights.may(view, "case.summary", place)

@@ -1,6 +1,6 @@
 """What marking keeps, what a rule set has to do for it, and what an erasure leaves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -33,6 +33,11 @@ class Desk:
     lead: StaffView
     contact_id: int
     case_id: int
+
+    @property
+    def second(self) -> StaffView:
+        """Return the lead as a counselor besides, who may work on cases."""
+        return replace(self.lead, places={**self.lead.places, **self.counselor.places})
 
     async def says(self, text: str, level: str, *, ago: timedelta = timedelta()) -> int:
         """Store a message with the level that the screen gave it by itself."""
@@ -74,10 +79,10 @@ class Desk:
         async with self.database.write() as session:
             row = await risk_cases.mark(
                 session,
+                by or self.counselor,
                 await session.get_one(Case, self.case_id),
                 message_id=message_id,
                 judgement=judgement,
-                staff_id=(by or self.counselor).id,
                 now=NOW,
             )
             return row.id
@@ -285,7 +290,7 @@ async def test_a_new_judgement_asks_the_second_person_again(desk: Desk) -> None:
     message = await desk.says("话", "3")
     kept = await desk.mark(message)
     await desk.agree(kept)
-    assert await desk.mark(message, Judgement("2", "DIS"), by=desk.lead) == kept
+    assert await desk.mark(message, Judgement("2", "DIS"), by=desk.second) == kept
     row = await desk.row(kept)
     assert (row.state, row.decided_by, row.staff_id) == ("new", None, desk.lead.id)
     with pytest.raises(Conflict, match="own"):
@@ -293,7 +298,7 @@ async def test_a_new_judgement_asks_the_second_person_again(desk: Desk) -> None:
 
 
 async def test_a_counselor_can_t_decide(desk: Desk) -> None:
-    kept = await desk.mark(await desk.says("话", "3"), by=desk.lead)
+    kept = await desk.mark(await desk.says("话", "3"), by=desk.second)
     async with desk.database.write() as session:
         with pytest.raises(NotFound):
             await risk_cases.decide(session, desk.counselor, kept, agree=True, now=NOW)

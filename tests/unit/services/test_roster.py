@@ -7,9 +7,10 @@ from factories import make_district, make_shift
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.case_clocks import Span, after_duty_time
 from bot.db.engine import Database
 from bot.services import roster
-from bot.services.roster import Span, after_duty_time, uncovered
+from bot.services.roster import uncovered
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,6 +12,7 @@ from bot.db.engine import Database
 from bot.db.models import AuditEntry, RuleSet
 from bot.services import rule_files, rulesets
 from bot.services.rule_files import Checked, Problem
+from bot.services.staff import StaffView
 from knowledge.risk import Level, default_rules
 from knowledge.risk.loading import digest_of
 from knowledge.risk.regression import Case
@@ -40,25 +41,25 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now: datetime = NIGHT
-        self.staff_id = 0
+        self.by = StaffView(0, "", "", False, {})
 
     async def draft(self, name: str = "草稿", source: int = -1) -> RuleSet:
         """Make a draft."""
         self.now += timedelta(minutes=1)
         async with self.database.write() as session:
             return await rulesets.make_draft(
-                session, name=name, note="", staff_id=self.staff_id, now=self.now, source=source
+                session, self.by, name=name, note="", now=self.now, source=source
             )
 
     async def save(self, row: RuleSet, text: str, file: str = "own.toml") -> RuleSet:
         """Save a file."""
         return await rulesets.save(
             self.database,
+            self.by,
             row.id,
             file=file,
             text=text,
             row_version=row.row_version,
-            staff_id=self.staff_id,
             now=self.now,
         )
 
@@ -69,11 +70,11 @@ class World:
         self.now += timedelta(minutes=1)
         return await rulesets.publish(
             self.database,
+            self.by,
             row.id,
             row_version=row.row_version,
             instead_of=instead_of,
             reason=reason,
-            staff_id=self.staff_id,
             now=self.now,
             cases=cases,
         )
@@ -83,10 +84,10 @@ class World:
         self.now += timedelta(minutes=1)
         return await rulesets.go_back(
             self.database,
+            self.by,
             rule_set_id,
             instead_of=instead_of,
             reason=reason,
-            staff_id=self.staff_id,
             now=self.now,
         )
 
@@ -98,7 +99,7 @@ class World:
     async def overview(self) -> rulesets.Overview:
         """Return all sets."""
         async with self.database.read() as session:
-            return await rulesets.overview(session)
+            return await rulesets.overview(session, self.by)
 
 
 @pytest.fixture
@@ -106,7 +107,8 @@ async def world(database: Database) -> World:
     """An empty database with a counselor."""
     made = World(database)
     async with database.write() as session:
-        made.staff_id = (await make_staff(session, now=NIGHT)).id
+        person = await make_staff(session, now=NIGHT)
+        made.by = StaffView(person.id, "rules", "林静", False, {"district": frozenset({1})})
     return made
 
 
@@ -156,9 +158,7 @@ async def test_the_second_of_two_is_told_and_changes_nothing(world: World) -> No
         await world.publish(row)
     with pytest.raises(rulesets.Stale):
         async with world.database.write() as session:
-            await rulesets.discard(
-                session, row.id, row_version=1, staff_id=world.staff_id, now=world.now
-            )
+            await rulesets.discard(session, world.by, row.id, row_version=1, now=world.now)
     stored = await world.get(first)
     assert (stored.files["own.toml"], stored.state) == ("# first\n", "draft")
 
@@ -187,7 +187,7 @@ async def test_publishing_names_what_it_replaces(world: World) -> None:
     one, two = await world.draft("一"), await world.draft("二")
     await world.save(one, "# one\n")
     first = await world.publish(await world.get(one), reason=" 先发 ")
-    assert (first.state, first.reason, first.published_by) == ("live", "先发", world.staff_id)
+    assert (first.state, first.reason, first.published_by) == ("live", "先发", world.by.id)
     with pytest.raises(rulesets.Stale):
         await world.publish(two)
     with pytest.raises(InputInvalid):
@@ -230,9 +230,7 @@ async def test_the_way_back_is_a_version_of_its_own(world: World) -> None:
 async def test_a_discarded_draft_can_begin_another(world: World) -> None:
     row = await world.save(await world.draft(), f"# kept {BROKEN}\n")
     async with world.database.write() as session:
-        await rulesets.discard(
-            session, row.id, row_version=2, staff_id=world.staff_id, now=world.now
-        )
+        await rulesets.discard(session, world.by, row.id, row_version=2, now=world.now)
     shown = await world.overview()
     assert (shown.drafts, shown.versions) == ((), ())
     assert [each.id for each in shown.discarded] == [row.id]

@@ -11,12 +11,14 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import select
 
+from bot.core.clock import FixedClock
 from bot.core.errors import Conflict, InputInvalid, NotAllowed, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Alarm, AuditEntry, Place, RecoveryCode, Staff
 from bot.services import passwords, places, second_factor, staff
 from bot.services.brakes import BRAKES, SignInRefused, SignInSlowed
+from bot.services.login_reads import LoginReads
 from bot.services.second_factor import STEP_SECONDS, fitting_step, step_of, tidy
 from bot.services.staff import SignedIn
 
@@ -107,8 +109,7 @@ async def _set_up(
 
 
 async def _who(database: Database, token: str, now: datetime = NOW) -> SignedIn | None:
-    async with database.read() as session:
-        return await staff.identify(session, RING, token=token, now=now)
+    return await LoginReads(database, FixedClock(now)).identify(RING, token)
 
 
 async def test_setting_up_signs_other_browsers_out_and_hides_the_secret(

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from bot.core.clock import FixedClock
 from bot.core.errors import InputInvalid, NotFound
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
 from bot.db.models import Login, Staff, StaffRole
 from bot.services import passwords, places, staff
 from bot.services.brakes import BRAKES, Brake, SignInRefused, SignInSlowed
+from bot.services.login_reads import LoginReads
 from bot.services.staff import SignedIn
 
 NOW = datetime(2026, 11, 22, 15, 40, tzinfo=UTC)
@@ -52,8 +54,7 @@ async def _sign_in(
 
 
 async def _who(database: Database, token: str, now: datetime) -> SignedIn | None:
-    async with database.read() as session:
-        return await staff.identify(session, RING, token=token, now=now)
+    return await LoginReads(database, FixedClock(now)).identify(RING, token)
 
 
 async def test_the_one_time_password_opens_and_must_be_changed(database: Database) -> None:
@@ -271,7 +272,8 @@ async def test_a_role_holds_from_its_beginning_until_before_its_end(database: Da
             row.starts_at, row.ends_at = at(start), at(end)
             await session.flush()
             for hour in range(-3, 4):
-                held = await staff.places_of(session, person.id, NOW + timedelta(hours=hour))
+                at_hour = NOW + timedelta(hours=hour)
+                held = (await staff.places_of(session, [person.id], at_hour))[person.id]
                 begun = start is None or start <= hour
                 assert bool(held) == (begun and (end is None or hour < end)), (start, end, hour)
 

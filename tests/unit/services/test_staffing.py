@@ -14,6 +14,7 @@ from bot.db.models import (
     StaffRole,
 )
 from bot.services import passwords, staffing
+from bot.services.staff_ids import IdTaken
 from bot.services.staffing import StaffConflict
 
 
@@ -202,7 +203,6 @@ async def test_who_is_seen(world: TreeWorld) -> None:
         ("admin_a", "admin_b"),
         ("admin_b", "teacher_a"),
         ("lead_a", "teacher_a"),
-        ("district", "teacher_a"),
         ("admin", "district"),
     ],
 )
@@ -239,4 +239,92 @@ async def test_a_password_is_set_anew(world: TreeWorld) -> None:
     with pytest.raises(StaffConflict):
         await staffing.reset_password(
             world.database, await world.by("admin_a"), changed.id, now=world.now
+        )
+
+
+async def _set_id(
+    world: TreeWorld, login: str, to: str, external_id: str, seen: str = ""
+) -> str | None:
+    """Put an id into an account as somebody and return what stands there."""
+    by = await world.by(login)
+    async with world.database.write() as session:
+        await staffing.set_id(
+            session,
+            by,
+            world.ids[f"staff {to}"],
+            external_id=external_id,
+            seen=seen,
+            now=world.now,
+        )
+    async with world.database.read() as session:
+        return (await session.get_one(Staff, world.ids[f"staff {to}"])).external_id
+
+
+async def test_an_id_is_put_in_changed_and_taken_away(world: TreeWorld) -> None:
+    assert await _set_id(world, "admin_a", "teacher_a", " ding.wang_1 ") == "ding.wang_1"
+    assert await _set_id(world, "admin_a", "teacher_a", "ding.wang_1") == "ding.wang_1"
+    assert await _set_id(world, "admin_a", "teacher_a", "manager7", "ding.wang_1") == "manager7"
+    assert await _set_id(world, "admin_a", "teacher_a", "", "manager7") is None
+    assert await actions(world) == ["staff.id_changed"] * 3
+
+
+async def test_an_id_belongs_to_one_open_account(world: TreeWorld) -> None:
+    await _set_id(world, "admin_a", "teacher_a", "ding1")
+    with pytest.raises(IdTaken, match="id_taken"):
+        await _set_id(world, "admin_a", "counselor_a", "ding1")
+    with pytest.raises(IdTaken, match="id_row"):
+        await _set_id(world, "admin_a", "teacher_a", "ding2", "older")
+    await leave(world, "admin_a", "teacher_a")
+    assert await _set_id(world, "admin_a", "counselor_a", "ding1") == "ding1"
+    by = await world.by("admin_a")
+    async with world.database.write() as session:
+        await staffing.reactivate(session, by, world.ids["staff teacher_a"], now=world.now)
+    async with world.database.read() as session:
+        back = await session.get_one(Staff, world.ids["staff teacher_a"])
+    assert (back.active, back.external_id) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("login", "to", "raised"),
+    [
+        ("lead_a", "teacher_a", NotAllowed),
+        ("admin_a", "admin_a", NotAllowed),
+        ("admin_a", "district", NotFound),
+        ("admin_b", "teacher_a", NotFound),
+    ],
+)
+async def test_who_may_not_put_an_id_in(
+    world: TreeWorld, login: str, to: str, raised: type[Exception]
+) -> None:
+    with pytest.raises(raised):
+        await _set_id(world, login, to, "ding1")
+
+
+@pytest.mark.parametrize("wrong", ["王老师", "a b", "x" * 65, "a\nb"])
+async def test_what_is_no_id(world: TreeWorld, wrong: str) -> None:
+    with pytest.raises(InputInvalid):
+        await _set_id(world, "admin_a", "teacher_a", wrong)
+
+
+async def test_a_district_without_an_administrator_opens_accounts(world: TreeWorld) -> None:
+    by = await world.by("district")
+    made, _ = await staffing.create(
+        world.database,
+        by,
+        login="first.admin",
+        name="李老师",
+        role="admin",
+        place_id=world.ids["district"],
+        now=world.now,
+    )
+    assert made
+    for role, place in (("lead", "school"), ("teacher", "三年级2班"), ("district", "district")):
+        await staffing.create(
+            world.database,
+            by,
+            login=f"{role}.new",
+            name="王老师",
+            role=role,
+            place_id=world.ids[place],
+            now=world.now,
         )

@@ -51,14 +51,24 @@ def test_nothing_of_an_entry_is_lost_between_the_messages() -> None:
     for entry in ENTRIES:
         whole = "".join(word_answer(entry, PHRASES, BOOK))
         for key in ("steps", "scripts", "red_flags", "avoid", "reason"):
-            section = fill_numbers(entry.section(key).strip(), PHRASES, BOOK)
-            assert section in whole
+            told = entry.told_flags if key == "red_flags" else entry.section(key).strip()
+            assert fill_numbers(told, PHRASES, BOOK) in whole
+
+
+def test_a_red_flag_says_how_serious_and_whom_to_ask_where_a_school_has_no_counselor() -> None:
+    for entry in ENTRIES:
+        whole = "".join(word_answer(entry, PHRASES, BOOK))
+        assert re.search("〔[123]!?〕", whole) is None
+        assert "〔马上〕" in whole or "〔要紧〕" in whole or "〔当心〕" in whole
+        asks = "心理老师" in whole.replace("学校没有心理老师", "")
+        assert whole.count("学校没有心理老师，就先找班主任") == (1 if asks else 0), entry.id
 
 
 def test_what_parents_need_first_comes_first() -> None:
     for entry in ENTRIES:
-        first = word_answer(entry, PHRASES, BOOK)[0]
-        assert fill_numbers(entry.section("steps").strip(), PHRASES, BOOK) in first
+        first = word_answer(entry, PHRASES, BOOK, region="3212", link=LINK)[0]
+        assert fill_numbers(entry.section("steps").strip(), PHRASES, BOOK, "3212") in first
+        assert fill_numbers(entry.told_flags, PHRASES, BOOK, "3212") in first
 
 
 @given(st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2027, 1, 1)))  # noqa: DTZ001
@@ -105,7 +115,7 @@ def test_an_unknown_number_in_an_entry_is_an_error() -> None:
 
 def test_an_alert_has_no_place_for_words() -> None:
     for phrase in load_alerts():
-        assert phrase.fields <= {"level", "case", "minutes", "url"}
+        assert phrase.fields <= {"level", "case", "minutes", "url", "n"}
 
 
 def test_a_line_that_crosses_midnight_is_printed_with_its_hours() -> None:

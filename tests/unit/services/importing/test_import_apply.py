@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from factories import District, make_contact, make_district
-from import_world import Importer, phone
+from import_world import Importer, excel, phone
 from sqlalchemy import func, select
 
 from bot.core.clock import FixedClock
@@ -86,7 +86,8 @@ async def test_the_same_file_again_changes_nothing(importer: Importer, clock: Fi
 
 
 async def test_a_double_click_is_one_batch(importer: Importer) -> None:
-    assert await importer.check(ROWS) == await importer.check(ROWS)
+    content = excel(ROWS)
+    assert await importer.check_file(content) == await importer.check_file(content)
 
 
 async def test_undo_takes_away_what_the_import_made(importer: Importer) -> None:

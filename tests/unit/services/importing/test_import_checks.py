@@ -124,7 +124,8 @@ def test_any_names_can_be_compared(one: str, two: str) -> None:
 
 def test_every_code_has_words() -> None:
     said = words()
-    assert set(said["code"]) >= rows.WRONG_CODES | rows.WARN_CODES
+    assert set(said["code"]) >= rows.WRONG_CODES | rows.WARN_CODES | rows.ASK_CODES
+    assert not rows.ASK_CODES & (rows.WRONG_CODES | rows.WARN_CODES)
     assert not rows.WRONG_CODES & rows.WARN_CODES
 
 
@@ -171,11 +172,53 @@ async def test_rows_beside_what_is_stored(importer: Importer) -> None:
         ]
     )
     assert await importer.rows(batch_id) == [
-        ("wrong", ["two_spellings_stored"]),
+        ("wrong", ["number_spelling_stored"]),
         ("wrong", ["number_twice:2"]),
         ("wrong", ["same_name_stored"]),
         ("wrong", ["duplicate:2"]),
     ]
+
+
+async def test_brothers_and_sisters_with_alike_names_are_asked_about(importer: Importer) -> None:
+    alike = [_mother("", "晴子涵", "涵妈", 1), _mother("", "晴子晗", "涵妈", 1)]
+    batch_id = await importer.check(alike)
+    assert await importer.rows(batch_id) == [
+        ("ready", ["adds_child", "adds_guardian"]),
+        ("ask", ["two_spellings:2", "adds_child", "adds_guardian"]),
+    ]
+    await importer.choose(batch_id, [3])
+    await importer.choose(batch_id, [])
+    await importer.apply(batch_id)
+    assert [state for state, _ in await importer.rows(batch_id)] == ["done", "ask"]
+    second = await importer.check(alike)
+    assert (await importer.rows(second))[1] == (
+        "ask",
+        ["two_spellings:2", "two_spellings_stored", "adds_child", "adds_tie"],
+    )
+    await importer.choose(second, [3])
+    assert (await importer.rows(second))[1][0] == "ready"
+    await importer.apply(second)
+    async with importer.database.read() as session:
+        names = [child.name for child in await session.scalars(select(Child).order_by(Child.id))]
+    assert names == ["晴子涵", "晴子晗"]
+    await importer.undo(second)
+    assert (await importer.rows(second))[1][0] == "undone"
+
+
+async def test_a_fourth_guardian_is_not_lost_silently(importer: Importer) -> None:
+    header = ["姓名", "班级"]
+    row = ["甲一", CLASS]
+    for number in range(1, 5):
+        header += [f"家长{number}姓名", f"家长{number}电话"]
+        row += [f"甲家{number}", phone(number)]
+    batch_id = await importer.check([row, row[:-2]], header=header)
+    assert [codes[0] for _, codes in await importer.rows(batch_id)] == [
+        "more_guardians",
+        "duplicate:2",
+    ]
+    await importer.apply(batch_id)
+    assert (await importer.rows(batch_id))[0][0] == "done"
+    assert "more_guardians" in (await importer.rows(batch_id))[0][1]
 
 
 async def test_a_child_that_had_left_comes_back(importer: Importer) -> None:

@@ -1,20 +1,16 @@
 """An import from a platform's directory of families; everybody is invented."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from factories import make_district
-from import_world import Importer, phone
+from import_world import Importer, Listed, imported, phone, start
 from sqlalchemy import select
 
 from bot.core.clock import FixedClock
 from bot.core.errors import ChannelError, ChannelRefused, ChannelUnavailable
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
-from bot.db.models import Child, Guardian, ImportBatch
+from bot.db.models import Child, Guardian
 from bot.jobs.errors import Bury, Retry
-from bot.jobs.registry import JobRun
-from bot.services.importing import batches
 from bot.services.importing.directory import ListedChild, ListedClass
 from bot.services.importing.work import Imports
 
@@ -31,21 +27,6 @@ CLASSES = (
 )
 
 
-class Listed:
-    """A directory that says what it was given, or fails."""
-
-    def __init__(self, *found: ListedClass, error: ChannelError | None = None) -> None:
-        self.found = found
-        self.error = error
-
-    async def classes(self) -> AsyncIterator[ListedClass]:
-        """Yield the classes."""
-        for one in self.found:
-            yield one
-        if self.error is not None:
-            raise self.error
-
-
 @pytest.fixture
 async def importer(database: Database, ring: KeyRing, clock: FixedClock) -> Importer:
     async with database.write() as session:
@@ -53,34 +34,8 @@ async def importer(database: Database, ring: KeyRing, clock: FixedClock) -> Impo
     return Importer(database, clock, ring, made.school.id)
 
 
-async def _start(importer: Importer) -> tuple[int, JobRun]:
-    async with importer.database.write() as session:
-        batch = ImportBatch(
-            kind=batches.DINGTALK,
-            place_id=importer.place_id,
-            name="school1",
-            counts={},
-            created_at=importer.now,
-        )
-        session.add(batch)
-    payload = {"batch": batch.id, "robot": "school1"}
-    run = JobRun(1, batches.FETCH, "k", payload, 1, "main", importer.now, False)
-    return batch.id, run
-
-
-async def _imported(importer: Importer, directory: Listed) -> int:
-    batch_id, run = await _start(importer)
-    imports = Imports(importer.database, importer.clock, importer.ring, {"school1": directory})
-    done = await imports.fetch(run)
-    assert done is not None
-    async with importer.database.write() as session:
-        await done(session)
-    await imports.to_the_end(batch_id)
-    return batch_id
-
-
 async def test_families_become_children_with_the_platforms_ids(importer: Importer) -> None:
-    batch_id = await _imported(importer, Listed(*CLASSES))
+    batch_id = await imported(importer, Listed(*CLASSES))
     assert [codes[-1] for _, codes in await importer.rows(batch_id)] == [
         "adds_guardian",
         "adds_guardian",
@@ -99,7 +54,7 @@ async def test_families_become_children_with_the_platforms_ids(importer: Importe
 
 async def test_known_families_are_linked_and_keep_their_phones(importer: Importer) -> None:
     await importer.done([("1", "甲一", "三年级2班", "甲一妈", "妈妈", phone(1))])
-    batch_id = await _imported(importer, Listed(*CLASSES))
+    batch_id = await imported(importer, Listed(*CLASSES))
     await importer.apply(batch_id)
     async with importer.database.read() as session:
         mother = await session.scalar(select(Guardian).order_by(Guardian.id).limit(1))
@@ -113,7 +68,7 @@ async def test_known_families_are_linked_and_keep_their_phones(importer: Importe
 
 
 async def test_an_empty_directory_says_so(importer: Importer) -> None:
-    batch = await importer.batch(await _imported(importer, Listed()))
+    batch = await importer.batch(await imported(importer, Listed()))
     assert (batch.state, batch.problem) == ("failed", "directory_empty")
 
 
@@ -127,7 +82,7 @@ async def test_an_empty_directory_says_so(importer: Importer) -> None:
 async def test_a_platform_that_fails(
     importer: Importer, error: ChannelError, raised: type[Exception]
 ) -> None:
-    _, run = await _start(importer)
+    _, run = await start(importer)
     directory = Listed(*CLASSES, error=error)
     imports = Imports(importer.database, importer.clock, importer.ring, {"school1": directory})
     with pytest.raises(raised):
@@ -135,6 +90,6 @@ async def test_a_platform_that_fails(
 
 
 async def test_a_robot_that_is_gone_is_not_asked(importer: Importer) -> None:
-    _, run = await _start(importer)
+    _, run = await start(importer)
     with pytest.raises(Bury):
         await importer.imports.fetch(run)

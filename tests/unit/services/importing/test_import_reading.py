@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from import_world import HEADER, excel, phone, saved
 from openpyxl import Workbook
 
+from bot.services.excel import MOST_PARTS, SHARED_BYTES
 from bot.services.importing import reading
 from bot.services.importing.reading import read_excel, template
 from bot.services.importing.rows import parse
@@ -169,12 +170,12 @@ def test_what_is_no_excel_file() -> None:
 def test_a_bomb_is_not_unpacked() -> None:
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("xl/sharedStrings.xml", b"0" * (reading.SHARED_BYTES + 1))
+        packed.writestr("xl/sharedStrings.xml", b"0" * (SHARED_BYTES + 1))
     assert len(out.getvalue()) < 1_000_000
     assert read_excel(out.getvalue()).problem == "bomb"
     out = BytesIO()
     with zipfile.ZipFile(out, "w") as packed:
-        for number in range(reading.MOST_PARTS + 1):
+        for number in range(MOST_PARTS + 1):
             packed.writestr(f"xl/{number}", "")
     assert read_excel(out.getvalue()).problem == "bomb"
 
