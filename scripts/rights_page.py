@@ -1,4 +1,4 @@
-"""Write docs/rights.md from the tables of rights and routes, or check that it is current.
+"""Write docs/rights.md from the tables of rights, routes and jobs, or check that it is current.
 
 Run by `make docs` and, with `--check`, by `make check`, pre-commit and the tests.
 """
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot.core.acting import Acting, acting
 from bot.core.rights import Right, table
 from bot.db.models.staff import ROLES
 from bot.web.render import label
@@ -16,8 +17,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "rights.md"
 HEAD = """\
 # Who may do what
 
-<!-- Written by scripts/rights_page.py from bot/core/rights.toml and bot/web/table.py: change it
-there, then `make docs`. -->
+<!-- Written by scripts/rights_page.py from bot/core/rights.toml, bot/core/acting.toml and
+bot/web/table.py: change it there, then `make docs`. -->
 
 One table decides, and what is not in it is forbidden: an action that is missing does not exist, a
 role that is not named may not. Pages, chat commands and jobs ask the same table
@@ -25,7 +26,8 @@ role that is not named may not. Pages, chat commands and jobs ask the same table
 reaches that place and everything below it, never beside or above it: the counselor of one school
 is a stranger at the next. When it ends, the next request is refused and open pages stop following.
 `tests/web/test_every_route.py` visits every route below as nobody, as each role, and as each role
-of another school.
+of another school; the services ask again, with the person and the object, so that a page that
+forgets to ask opens nothing (`tests/unit/services/test_case_rights.py`).
 
 What the columns mean:
 
@@ -70,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 def page() -> str:
     """Return the page's text as it should be."""
-    return "\n".join([HEAD, *_matrix(), "", READING, *_routes()]) + "\n"
+    return "\n".join([HEAD, *_matrix(), "", READING, *_routes(), "", *_acting()]) + "\n"
 
 
 def _matrix() -> Iterator[str]:
@@ -106,6 +108,24 @@ def _routes() -> Iterator[str]:
     demo = [f"`{m} {p}`" for (m, p), a in TABLE.items() if a.demo]
     yield f"| anyone, without a login | {'<br>'.join(public)} |"
     yield f"| anyone, in the demonstration only | {'<br>'.join(demo)} |"
+
+
+def _acting() -> Iterator[str]:
+    yield "## Jobs and chat commands\n"
+    yield "What is no route names its right as well, or says why it needs none. Handlers that are"
+    yield "not here answer parents and reach nothing of the staff's.\n"
+    yield "| job or handler | right | when it is asked for, or why not |"
+    yield "|---|---|---|"
+    for name, line in acting("handlers").items():
+        if line.action:
+            yield _acting_row(f"handler `{name}`", line)
+    for name, line in acting("jobs").items():
+        yield _acting_row(f"`{name}`", line)
+
+
+def _acting_row(name: str, line: Acting) -> str:
+    action = f"`{line.action}`" if line.action else "the service itself"
+    return f"| {name} | {action} | {line.asked or line.why} |"
 
 
 if __name__ == "__main__":
