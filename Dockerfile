@@ -10,9 +10,14 @@ COPY knowledge knowledge
 RUN python -m pip wheel --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/xinqing \
     && wheel="$(ls /wheels/*.whl)" \
-    && /opt/xinqing/bin/pip install --no-cache-dir -c constraints.txt "$wheel[postgresql]"
+    && /opt/xinqing/bin/pip install --no-cache-dir -c constraints.txt "$wheel[postgresql,pdf]"
 
 FROM python:3.11-slim
+# What lays out the PDFs of a case, and the font they are set in.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends \
+        libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-noto-cjk \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --system --gid 10001 xinqing \
     && useradd --system --uid 10001 --gid xinqing --home-dir /data --shell /usr/sbin/nologin xinqing \
     && install --directory --owner=xinqing --group=xinqing --mode=0700 /data

@@ -98,7 +98,7 @@ $(BIN)/python:
 
 $(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing what the service runs on (one to three minutes, once) …'
-	@$(PIP) $(PINS) -e .
+	@$(PIP) $(PINS) -e '.[pdf]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
