@@ -23,6 +23,8 @@ from bot.upkeep import follow_published, prepare
 from bot.wiring import House, build
 
 GRACE_SECONDS = 5
+# Connections that wait while the service loads: half a minute of a busy school.
+QUEUE = 2048
 FIRST_START = "第一次启动要先建手册检索，大约十几秒；以后几秒就好。"
 # The exit status of a process that said in one line why it does not start (`bot.cli.guarded`).
 REFUSED = 2
@@ -43,10 +45,14 @@ def serve(
     """Run the web process (and, by default, the job worker inside it)."""
     settings = _settings()
     logs.configure(settings.log_level)
-    _check_port(settings)
-    if workers > 1:
-        _serve_many(settings, workers)
-        return
+    with _listening(settings) as listening:
+        if workers > 1:
+            _serve_many(listening, workers)
+        else:
+            _serve_one(settings, listening, once_ready)
+
+
+def _serve_one(settings: Settings, listening: socket.socket, once_ready: str) -> None:
     if not (settings.data_dir / "index").exists():
         print(FIRST_START, file=sys.stderr, flush=True)
     config = _uvicorn(settings)
@@ -54,7 +60,7 @@ def serve(
     server = _Once(config, once_ready, status.append) if once_ready else uvicorn.Server(config)
     if settings.mode is Mode.DEMO and not once_ready:
         _print_pages(settings)
-    _run(server)
+    _run(server, [listening])
     if status and status[0]:
         raise typer.Exit(status[0])
 
@@ -130,28 +136,32 @@ class _Once(uvicorn.Server):
         self.should_exit = True
 
 
-def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise ConfigInvalid(
-                f"XINQING_PORT: {settings.host}:{settings.port} can't be used ({error.strerror}); "
-                "choose another, for example XINQING_PORT=8601"
-            ) from None
+def _listening(settings: Settings) -> socket.socket:
+    """Return a socket that takes connections from now on, before anything is loaded.
+
+    A platform gives a message up after a few tries of some seconds each. What it sends while the
+    service is still loading waits in the socket's queue and is read afterwards, also where the
+    platform has hung up by then: the message is stored, and the next try is known as a double.
+
+    Raises:
+        ConfigInvalid: the port can't be used.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=QUEUE)
+    except OSError as error:
+        raise ConfigInvalid(
+            f"XINQING_PORT: {settings.host}:{settings.port} can't be used ({error.strerror}); "
+            "choose another, for example XINQING_PORT=8601"
+        ) from None
 
 
-def _serve_many(settings: Settings, workers: int) -> None:
+def _serve_many(listening: socket.socket, workers: int) -> None:
     """Run several processes on one port; a process that ends ends them all."""
-    shared = socket.socket()
-    shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    shared.bind((settings.host, settings.port))
-    shared.listen(2048)
-    shared.set_inheritable(True)
-    command = [sys.executable, "-m", "bot.cli.child", str(shared.fileno())]
+    listening.set_inheritable(True)
+    command = [sys.executable, "-m", "bot.cli.child", str(listening.fileno())]
     children = [
-        subprocess.Popen(command, pass_fds=[shared.fileno()])  # own module
+        subprocess.Popen(command, pass_fds=[listening.fileno()])  # own module
         for _ in range(workers)
     ]
 
