@@ -59,7 +59,7 @@ def count(
     through_api = _through_api(ledger, sent)
     handled: Counter[str] = Counter()
     visible: Counter[str] = Counter()
-    stale_answered = without_case = lost_after_taken = 0
+    stale_answered = without_case = lost_after_taken = never_arrived = 0
     for one in seen:
         found = rows.get(one.planned.number, [])
         times = sum(
@@ -68,6 +68,7 @@ def count(
         )
         handled[_bucket(times)] += 1
         lost_after_taken += one.taken and not found
+        never_arrived += not one.taken and not found
         shown = len(one.words) + sum(through_api[row.id] for row in found)
         if one.planned.stale:
             stale_answered += shown > 0
@@ -79,6 +80,8 @@ def count(
         "callbacks_posted": sum(one.posted for one in seen),
         "given_up_by_platform": sum(not one.taken for one in seen),
         "taken_but_not_stored": lost_after_taken,
+        # Every try of the platform fell into a time when the service was down.
+        "never_arrived": never_arrived,
         "handled": _three(handled),
         "visible_answers": _three(visible),
         "stale": {
