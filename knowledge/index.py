@@ -1,17 +1,22 @@
-"""Nearest vectors with FAISS, kept on disk between starts.
+"""Nearest vectors with FAISS: which kind of index by size, and one saved beside its fingerprint.
 
-Called by `knowledge.retrieval` and by the search benchmark. A saved index carries the fingerprint
-of its texts and encoder; one that is damaged or stale is built again and the reason is told.
+Called by `knowledge.vector_store`, `knowledge.retrieval` and the benchmarks. A handbook is searched
+exactly; the other kinds are for corpora of schools that bring far more, and are kept on disk, as
+building them takes minutes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import faiss
 import numpy as np
@@ -20,12 +25,67 @@ from numpy.typing import NDArray
 from knowledge.encoder.port import Vectors
 from knowledge.errors import IndexDamaged
 
+log = logging.getLogger(__name__)
+
 # More threads make one query slower, and forking after a search then hangs.
 faiss.omp_set_num_threads(1)
 
-Kind = Literal["flat", "hnsw", "ivf"]
-IVF_PROBES = 32
-HNSW_EFFORT = 96
+Kind = Literal["auto", "flat", "hnsw", "ivf-sq", "ivf-pq"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# Up to here comparing with every vector takes less than 10 ms, and is exact.
+FLAT_UP_TO = 50_000
+# Up to here HNSW's links, which come on top of the whole vectors, cost less than half a gigabyte.
+HNSW_UP_TO = 200_000
+# Above this even a byte a number is more than a small box has.
+SQ_UP_TO = 5_000_000
+FEWEST = 1_000  # below, no other kind than flat is worth its training
+FILE = "nearest.faiss"
+ADDED_AT_ONCE = 50_000
+LEFT_SECONDS = 3600.0  # a part file this old was left by a process that was killed
+_DIGEST = 32
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    How an index is built and searched.
+
+    Args:
+        factory: FAISS's own name of it.
+        reach: How many cells (IVF) or candidates (HNSW) a query looks at.
+        taught: How many vectors it is trained with; 0: none.
+    """
+
+    factory: str
+    reach: int = 0
+    taught: int = 0
+
+
+def kind_for(size: int) -> Kind:
+    """Return what `auto` stands for at a number of vectors."""
+    if size <= FLAT_UP_TO:
+        return "flat"
+    if size <= HNSW_UP_TO:
+        return "hnsw"
+    return "ivf-sq" if size <= SQ_UP_TO else "ivf-pq"
+
+
+def recipe_for(kind: Kind, size: int, dimension: int) -> Recipe:
+    """Return how a kind is built for so many vectors; small ones are flat whatever the kind."""
+    if kind == "auto":
+        kind = kind_for(size)
+    if kind == "flat" or size < FEWEST:
+        return Recipe("Flat")
+    if kind == "hnsw":
+        return Recipe("HNSW32,Flat", reach=96 if size <= HNSW_UP_TO else 160)
+    # About twice the root, as a power of two: half the work lies in choosing cells.
+    cells = 2 ** round(np.log2(2 * size**0.5))
+    taught = min(size, max(10_000, cells * 40))
+    reach = max(8, cells // 32)
+    if kind == "ivf-sq":
+        return Recipe(f"IVF{cells},SQ8", reach, taught)
+    parts = next(n for n in range(max(1, dimension // 4), 0, -1) if dimension % n == 0)
+    return Recipe(f"IVF{cells},PQ{parts}x8", reach, taught)
 
 
 class VectorIndex:
@@ -33,17 +93,19 @@ class VectorIndex:
     Find the nearest of many vectors by dot product.
 
     Args:
-        kind: `flat` is exact and right for a handbook; `hnsw` is fast at any size but large;
-            `ivf` stores a quarter of the bytes and suits a million vectors.
+        vectors: One a row, of length one.
+        kind: `auto` chooses by size; `flat` is exact and right for a handbook; `hnsw` is fast and
+            needs most memory; `ivf-sq` stores a quarter of the bytes, `ivf-pq` a sixteenth.
+        engine: A finished one that holds these vectors, instead of building it.
     """
 
-    def __init__(self, vectors: Vectors, kind: Kind = "flat") -> None:
-        self.vectors = np.ascontiguousarray(vectors, np.float32)
-        self.kind = kind
-        self._engine = _build(self.vectors, kind)
+    def __init__(self, vectors: Vectors, kind: Kind = "flat", engine: Any = None) -> None:
+        size, dimension = vectors.shape
+        self.recipe = recipe_for(kind, size, dimension)
+        self._engine = build(vectors, self.recipe) if engine is None else engine
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return int(self._engine.ntotal)
 
     def search(self, query: Vectors, count: int) -> tuple[Vectors, NDArray[np.int64]]:
         """Return the scores and rows of the nearest vectors, best first, for each query row."""
@@ -52,82 +114,120 @@ class VectorIndex:
         return scores, rows
 
 
-def _build(vectors: Vectors, kind: Kind) -> Any:
+def build(vectors: Vectors, recipe: Recipe) -> Any:
+    """Return FAISS's index over vectors; they are read in parts, so they may lie on disk."""
     size, dimension = vectors.shape
-    engine: Any
-    if kind == "flat" or size < 1000:
-        engine = faiss.IndexFlatIP(dimension)
-    elif kind == "hnsw":
-        engine = faiss.index_factory(dimension, "HNSW32", faiss.METRIC_INNER_PRODUCT)
-        engine.hnsw.efConstruction, engine.hnsw.efSearch = 80, HNSW_EFFORT
-    else:
-        cells = max(1, int(4 * size**0.5))
-        engine = faiss.index_factory(dimension, f"IVF{cells},SQ8", faiss.METRIC_INNER_PRODUCT)
-        engine.train(vectors[:: max(1, size // (cells * 50))])
-        engine.nprobe = IVF_PROBES
-    engine.add(vectors)
+    engine: Any = faiss.index_factory(dimension, recipe.factory, faiss.METRIC_INNER_PRODUCT)
+    if recipe.factory.startswith("HNSW"):
+        engine.hnsw.efConstruction = 80
+    if recipe.taught:
+        rows = np.sort(np.random.default_rng(1).choice(size, recipe.taught, replace=False))
+        engine.train(np.ascontiguousarray(vectors[rows], np.float32))
+    for first in range(0, size, ADDED_AT_ONCE):
+        engine.add(np.ascontiguousarray(vectors[first : first + ADDED_AT_ONCE], np.float32))
+    _set_reach(engine, recipe)
     return engine
 
 
-def fingerprint(texts: Sequence[str], encoder: str) -> str:
-    """Hash what the vectors depend on: the texts in their order, and the encoder."""
-    digest = hashlib.sha256(encoder.encode())
-    for text in texts:
-        digest.update(b"\0" + text.encode("utf-8", "replace"))
-    return digest.hexdigest()
+def _set_reach(engine: Any, recipe: Recipe) -> None:
+    if recipe.factory.startswith("HNSW"):
+        engine.hnsw.efSearch = recipe.reach
+    elif recipe.reach:
+        engine.nprobe = recipe.reach
 
 
-def load_or_encode(
-    folder: Path | None, mark: str, encode: Callable[[], Vectors]
-) -> tuple[Vectors, str | None]:
+def load_or_build(
+    folder: Path | None, mark: str, vectors: Vectors, kind: Kind
+) -> tuple[VectorIndex, str | None]:
     """
-    Return the saved vectors if they are whole and current, else encode and save them.
+    Return the saved index if it is whole and of these vectors, else build and save it.
+
+    Args:
+        mark: Changes with the texts, their order and the encoder.
 
     Returns:
-        The vectors, and why they had to be encoded again (nothing on the first run).
+        The index, and why it had to be built again (nothing on the first run). A flat one is built
+        in no time and never saved.
     """
-    if folder is None:
-        return encode(), None
-    reason: str | None = None
+    size, dimension = vectors.shape
+    recipe = recipe_for(kind, size, dimension)
+    if folder is None or recipe.factory == "Flat":
+        return VectorIndex(vectors, kind), None
+    path, reason = folder / FILE, None
+    whole = hashlib.sha256(f"{mark} {recipe} {faiss.__version__}".encode()).digest()
     try:
-        return _load(folder, mark), None
+        engine = _load(path, whole, size, dimension)
+        _set_reach(engine, recipe)
+        return VectorIndex(vectors, kind, engine), None
     except FileNotFoundError:
         pass
     except IndexDamaged as error:
         reason = error.problem
-    vectors = encode()
-    _save(folder, mark, vectors)
-    return vectors, reason
+    index = VectorIndex(vectors, kind)
+    _save(path, whole, index)
+    return index, reason
 
 
-def _load(folder: Path, mark: str) -> Vectors:
-    card, data = folder / "vectors.json", folder / "vectors.npy"
+def _load(path: Path, mark: bytes, size: int, dimension: int) -> Any:
     try:
-        found = json.loads(card.read_text(encoding="utf-8"))
-        if found["fingerprint"] != mark:
-            raise IndexDamaged("the saved index belongs to other texts or encoder", file=card)
-        raw = data.read_bytes()
-        if hashlib.sha256(raw).hexdigest() != found["sha256"]:
-            raise IndexDamaged("the saved index is damaged", file=data)
-        vectors: Vectors = np.load(data, allow_pickle=False)
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END) - 2 * _DIGEST
+            file.seek(max(0, length))
+            found = file.read()
+        if len(found) != 2 * _DIGEST or _checksum(path, length) != found[:_DIGEST]:
+            raise IndexDamaged("the saved index is damaged or cut off", file=path)
+        if found[_DIGEST:] != mark:
+            raise IndexDamaged("the saved index belongs to other texts or encoder", file=path)
+        engine = faiss.read_index(str(path))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IndexDamaged("the saved index cannot be read", file=folder) from error
-    return vectors
+    except (OSError, RuntimeError) as error:  # FAISS raises its own as RuntimeError
+        raise IndexDamaged("the saved index cannot be read", file=path) from error
+    if (engine.ntotal, engine.d) != (size, dimension):
+        raise IndexDamaged("the saved index has another size", file=path)
+    return engine
 
 
-def _save(folder: Path, mark: str, vectors: Vectors) -> None:
-    """Write beside and rename, so that a reader never meets half a file."""
+def _save(path: Path, mark: bytes, index: VectorIndex) -> None:
+    """Write beside and rename: a reader never meets half a file, the last of two writers wins."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"vectors.{os.getpid()}.part"
-        with part.open("wb") as file:
-            np.save(file, vectors, allow_pickle=False)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
-        part.replace(folder / "vectors.npy")
-        card = folder / f"card.{os.getpid()}.part"
-        card.write_text(json.dumps({"fingerprint": mark, "sha256": digest}), encoding="utf-8")
-        card.replace(folder / "vectors.json")
-    except OSError:
-        return  # a full or read-only disk costs time at the next start, nothing else
+        with part_of(path) as part:
+            faiss.write_index(index._engine, str(part))
+            checksum = _checksum(part, part.stat().st_size)
+            with part.open("ab") as file:
+                file.write(checksum + mark)
+    except (OSError, RuntimeError) as error:
+        # It costs time at the next start, nothing else.
+        log.warning("the index could not be saved: %s", type(error).__name__)
+
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """
+    Give a new file beside a path to write into; afterwards it takes the path's place at once.
+
+    Raises:
+        OSError: The folder can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob("*.part"):
+        if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+            left.unlink(missing_ok=True)
+    number, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".part", dir=path.parent)
+    os.close(number)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)  # what the image builds as root is read by another account
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _checksum(path: Path, length: int) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while length > 0 and (block := file.read(min(length, 2**20))):
+            digest.update(block)
+            length -= len(block)
+    return digest.digest()

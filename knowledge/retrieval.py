@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.encoder.port import Encoder, Vectors
-from knowledge.index import Kind, VectorIndex, fingerprint, load_or_encode
+from knowledge.errors import EncoderError
+from knowledge.index import Kind, VectorIndex
 from knowledge.lexical import LexicalIndex
 from knowledge.scoring import (
     Calibration,
@@ -27,6 +28,7 @@ from knowledge.scoring import (
     score_documents,
 )
 from knowledge.text import fold, normalise, views, without_courtesies
+from knowledge.vector_store import VectorStore
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ class Retriever:
         documents: Sequence[Document],
         encoder: Encoder | None,
         *,
-        cache_dir: Path | None = None,
+        cache_dir: VectorStore | Path | None = None,
         background: Sequence[str] = (),
         kind: Kind = "flat",
         calibration: Calibration | None = None,
@@ -156,7 +158,7 @@ class Retriever:
         cls,
         documents: Sequence[Document],
         encoder: Encoder | None,
-        cache_dir: Path | None = None,
+        cache_dir: VectorStore | Path | None = None,
         *,
         background: Sequence[str] = (),
         kind: Kind = "flat",
@@ -210,31 +212,20 @@ class Retriever:
             texts[owner].append(text)
         return ["\n".join(parts) for parts in texts]
 
-    def _build_vectors(self, encoder: Encoder, cache_dir: Path | None, kind: Kind) -> None:
-        passages = self._passages
-        pairs = zip(passages.asked, passages.texts, strict=True)
-        marked = [f"{int(asked)}{text}" for asked, text in pairs]
-
-        def encode() -> Vectors:
-            vectors = np.zeros((len(passages.texts), encoder.dimension), np.float32)
-            asked = np.array(passages.asked)
-            for rows, run in (
-                (np.flatnonzero(asked), encoder.encode_queries),
-                (np.flatnonzero(~asked), encoder.encode_passages),
-            ):
-                if len(rows):
-                    vectors[rows] = run([passages.texts[row] for row in rows])
-            return vectors
-
+    def _build_vectors(
+        self, encoder: Encoder, cache: VectorStore | Path | None, kind: Kind
+    ) -> None:
+        store = VectorStore.of(cache)
         try:
-            vectors, self.rebuilt = load_or_encode(
-                cache_dir, fingerprint(marked, encoder.fingerprint), encode
-            )
+            encoded = store.encode(self._passages.texts, self._passages.asked, encoder)
         except Exception as error:  # any encoder may be set; the search must go on
             self._degrade(error)
+            if isinstance(error, EncoderError):
+                self.degraded = str(error)
             return
-        self._vectors = VectorIndex(vectors, kind)
-        self._topics = self._learn_topics(vectors)
+        self._vectors = store.index(encoded, kind)
+        self.rebuilt = store.rebuilt
+        self._topics = self._learn_topics(encoded.vectors)
 
     def _learn_topics(self, vectors: Vectors) -> TopicClassifier | None:
         """Learn the documents and the background apart; hidden ones have too few passages."""
