@@ -24,7 +24,9 @@ async def test_kill_9_costs_neither_message_nor_case(monkeypatch: pytest.MonkeyP
     away = found["never_arrived"]
     assert away == 0 or sum(found["restart_seconds"]) > PATIENCE_SECONDS
     assert found["handled"] == {"0": away, "1": 150 - away, "more": 0}
-    assert found["visible_answers"]["0"] <= away
+    # Nobody reads an answer to a callback that the platform no longer waits for, and the messages
+    # that may be sent afterwards are numbered.
+    assert found["visible_answers"]["0"] <= found["given_up_by_platform"]
     # An answer whose bytes left right before a kill is sent again: nobody knows that it arrived.
     assert found["visible_answers"]["more"] <= 10
     assert found["stale"]["answered"] == 0
