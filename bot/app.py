@@ -127,7 +127,9 @@ async def _ready(request: Request) -> Response:
     screen = house.services.screen
     checks["rules"] = "ok" if screen.rules is not None and screen.problem is None else "invalid"
     checks["classifier"] = "ok" if screen.unaided is None else "unusable"
-    checks["index"] = house.services.answers.retriever.degraded or "ok"
+    book = house.services.answers.book
+    checks["index"] = book.retriever.degraded or "ok"
+    checks["handbook"] = house.handbook_in_force.problem or "ok"
     if house.settings.worker_inside:
         checks["worker"] = "ok" if house.worker.healthy() else "not running"
     for robot, stream in house.streams.items():
@@ -135,7 +137,10 @@ async def _ready(request: Request) -> Response:
     # A broken index or rules file degrades the service; it still takes every message.
     vital = ("database", "keys", "worker")
     ready = all(checks.get(name, "ok") == "ok" for name in vital) and screen.rules is not None
-    return JSONResponse({"ready": ready, "checks": checks}, status_code=200 if ready else 503)
+    body: dict[str, object] = {"ready": ready, "checks": checks}
+    if book.retriever.rebuilt is not None:
+        body["notes"] = {"index": f"built again: {book.retriever.rebuilt}"}
+    return JSONResponse(body, status_code=200 if ready else 503)
 
 
 async def _metrics(request: Request) -> Response:

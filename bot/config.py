@@ -217,6 +217,16 @@ class Settings(BaseSettings):
     encoder: str = Field(
         default="default", description="`default`, `none`, or a sentence-transformers folder"
     )
+    index: Literal["auto", "flat", "hnsw", "ivf-sq", "ivf-pq"] = Field(
+        default="auto",
+        description="kind of vector index; `auto`: flat (exact) up to 50,000 passages, hnsw up to "
+        "200,000, ivf-sq up to 5,000,000, ivf-pq above",
+    )
+    handbook: str = Field(
+        default="",
+        description="folder with the handbook's entries; changes are taken over while the service "
+        "runs; empty: the one that ships",
+    )
     risk_model: str = Field(
         default="default",
         description="`default`, `none`, or a folder that `xinqing risk-model train` wrote",

@@ -18,6 +18,7 @@ from bot.pipeline import again
 from bot.pipeline.courses import schedule_weekly
 from bot.services import alarms, places
 from bot.services.anchors import schedule_anchors
+from bot.services.handbook_in_force import ALARM
 from bot.services.retention import schedule_nights
 from bot.services.roster_watch import schedule_roster
 from bot.wiring import House
@@ -38,6 +39,8 @@ CHANNEL_LANES = {
 AGAIN_LANE = {"per_second": 10.0, "burst": 5}
 # What is published is in force everywhere within 5 s, also where no notice tells of it.
 PUBLISHED_SECONDS = 3.0
+# The handbook's files tell nobody of a change; to read and index them takes some seconds more.
+HANDBOOK_SECONDS = 1.0
 STREAM_LOOK_SECONDS = 10.0
 STREAM_DOWN = timedelta(minutes=2)
 
@@ -100,6 +103,8 @@ async def prepare(house: House) -> None:
             )
         if services.answers.retriever.degraded is not None:
             await alarms.raise_alarm(session, "retrieval_degraded", now=now, policy=services.policy)
+        if house.handbook_in_force.problem is not None:
+            await alarms.raise_alarm(session, ALARM, now=now, policy=services.policy)
 
 
 async def _homeless(session: AsyncSession, house: House) -> list[tuple[str, str]]:
@@ -124,6 +129,27 @@ async def sweep_forever(house: House) -> None:
 
 async def follow_published(house: House) -> None:
     """Take over what any process publishes: at its notice, else at the next look."""
+    async with asyncio.TaskGroup() as group:
+        # Each by itself: while a handbook is indexed, rules and lines are taken over all the same.
+        group.create_task(_follow_tables(house), name="published tables")
+        group.create_task(_follow_handbook(house), name="published handbook")
+
+
+async def _follow_handbook(house: House) -> None:
+    while True:
+        await asyncio.sleep(HANDBOOK_SECONDS)
+        try:
+            await look_for_handbook(house)
+        except Exception as error:
+            log.error("handbook_unread", error=type(error).__name__)
+
+
+async def look_for_handbook(house: House) -> None:
+    """Look once whether the handbook's files have changed, and take them over."""
+    await house.handbook_in_force.follow(house.services.policy)
+
+
+async def _follow_tables(house: House) -> None:
     woken = asyncio.Event()
     leave = house.services.database.notices.hear(Topic.PUBLISHED, woken.set)
     try:

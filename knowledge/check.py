@@ -35,6 +35,7 @@ _BARE_NUMBER = re.compile(
     r"(?<![\d{.])(?:11[09]|12[02](?!\s*[分秒厘毫米元天个次斤度岁页%％cmk])|1[3-9]\d{9}"
     r"|0\d{2,3}-?\d{7,8}|[489]00-?\d{3}-?\d{4}|1\d{4}|9\d{4})(?![\d}])"
 )
+_Owners = dict[str, list[tuple[Entry, str]]]
 _MARKS = re.compile(r"^[^\S\n]*(?:[-*•]|\d+[.、．)）])\s*", re.M)
 
 
@@ -64,6 +65,34 @@ def check_handbook(
     if whole:
         problems += _open_questions(handbook)
     return problems
+
+
+def check_change(
+    handbook: Handbook,
+    before: Handbook,
+    known_numbers: Collection[str],
+    today: date,
+    *,
+    whole: bool = False,
+) -> list[Problem]:
+    """
+    Return what would keep a changed handbook from being published: errors, no warnings.
+
+    An entry that stands as it did is not looked at again: one that is due for review must not keep
+    the others from being put right.
+
+    Args:
+        before: The handbook in force.
+    """
+    problems = list(handbook.problems)
+    for entry in handbook.entries.values():
+        if before.entries.get(entry.id) != entry:
+            problems += check_entry(entry, known_numbers, today)
+        problems += _check_links(entry, handbook)
+    problems += _same_aliases(_alias_owners(handbook))
+    if whole:
+        problems += _open_questions(handbook)
+    return [found for found in problems if found.severity == "error"]
 
 
 def check_entry(entry: Entry, known_numbers: Collection[str], today: date) -> list[Problem]:
@@ -226,15 +255,8 @@ def _open_questions(handbook: Handbook) -> Iterator[Problem]:
 
 def _repeated_aliases(handbook: Handbook) -> Iterator[Problem]:
     """Report aliases that two entries share, word for word or nearly: neither could win."""
-    owners: dict[str, list[tuple[Entry, str]]] = defaultdict(list)
-    for entry in handbook.entries.values():
-        for alias in dict.fromkeys((entry.title, *entry.aliases)):
-            owners[fold(alias)].append((entry, alias))
-    for same in owners.values():
-        first = same[0][0]
-        for entry, alias in same[1:]:
-            name = "alias_is_title" if same[0][1] == first.title else "alias_repeated"
-            yield _at(entry, "aliases", name, alias=alias, other=first.id)
+    owners = _alias_owners(handbook)
+    yield from _same_aliases(owners)
     folded = list(owners)
     for row, column in _near_pairs(folded):
         (entry, alias), (other, near) = owners[folded[column]][0], owners[folded[row]][0]
@@ -243,6 +265,22 @@ def _repeated_aliases(handbook: Handbook) -> Iterator[Problem]:
                 entry, "aliases", "alias_near", severity="warning", alias=alias, other=other.id,
                 near=near,
             )  # fmt: skip
+
+
+def _alias_owners(handbook: Handbook) -> _Owners:
+    owners: _Owners = defaultdict(list)
+    for entry in handbook.entries.values():
+        for alias in dict.fromkeys((entry.title, *entry.aliases)):
+            owners[fold(alias)].append((entry, alias))
+    return owners
+
+
+def _same_aliases(owners: _Owners) -> Iterator[Problem]:
+    for same in owners.values():
+        first = same[0][0]
+        for entry, alias in same[1:]:
+            name = "alias_is_title" if same[0][1] == first.title else "alias_repeated"
+            yield _at(entry, "aliases", name, alias=alias, other=first.id)
 
 
 def _near_pairs(texts: list[str]) -> Iterator[tuple[int, int]]:

@@ -43,7 +43,7 @@ class FakeRetriever(Retriever):
 
     def __init__(self, found: Mapping[str, Sequence[tuple[str, float]]] = FOUND) -> None:
         self.found = found
-        self.degraded = None
+        self.degraded = self.rebuilt = None
         self.asked: list[str] = []
 
     def search(self, question: str, stage: str | None = None, top_k: int = 5) -> list[Hit]:

@@ -119,7 +119,8 @@ class Router:
             context, message = await load(session, services, message_id, now)
         if message.state != "stored" or not message.answerable:
             return await self.stored(message_id)
-        outcome = await self._decide(context, message)
+        with services.answers.hold():
+            outcome = await self._decide(context, message)
         passive = slot is not None and slot.take()
         try:
             return await self._commit(message, outcome, passive, now)

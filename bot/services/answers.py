@@ -5,7 +5,9 @@ entry that nobody has signed is never given as an answer.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from bot.core.hotlines import HotlineBook
@@ -34,8 +36,19 @@ class Part:
         return f"〔{self.heading}〕\n{self.text}" if self.heading else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A handbook and what finds in it; they change together."""
+
+    handbook: Handbook
+    retriever: Retriever
+
+
 class Answers:
     """Find and word answers.
+
+    A handbook published while the service runs takes the place of the one before in one
+    assignment; what has begun goes on with the one it began with (`hold`).
 
     Args:
         unsigned_allowed: True in demo mode, where unsigned entries are answered with their state.
@@ -49,10 +62,38 @@ class Answers:
         *,
         unsigned_allowed: bool,
     ) -> None:
-        self.handbook = handbook
-        self.retriever = retriever
         self.thresholds = thresholds
+        self._book = Book(handbook, retriever)
         self._unsigned_allowed = unsigned_allowed
+
+    @property
+    def book(self) -> Book:
+        """Return the handbook in force, or the one that this task holds on to."""
+        held = _held.get()
+        return held[1] if held is not None and held[0] is self else self._book
+
+    @property
+    def handbook(self) -> Handbook:
+        """Return the entries."""
+        return self.book.handbook
+
+    @property
+    def retriever(self) -> Retriever:
+        """Return the search over them."""
+        return self.book.retriever
+
+    def take(self, book: Book) -> None:
+        """Answer by another handbook from now on."""
+        self._book = book
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep to one handbook in here, whatever is published meanwhile."""
+        token = _held.set((self, self.book))
+        try:
+            yield
+        finally:
+            _held.reset(token)
 
     def entry(self, entry_id: str) -> Entry | None:
         """Return an entry that may be shown."""
@@ -68,6 +109,10 @@ class Answers:
 
     def decide(self, question: str) -> Decision:
         """Search and decide."""
+        with self.hold():
+            return self._decide(question)
+
+    def _decide(self, question: str) -> Decision:
         hits = self.retriever.search(question[:LONG_QUESTION], top_k=5)
         return decide([hit for hit in hits if self._known(hit)], self.thresholds)
 
@@ -83,6 +128,10 @@ class Answers:
     def smalltalk(self, text: str) -> bool:
         """Say whether a text is a greeting, thanks or the like, and no question."""
         return is_smalltalk(text)
+
+
+# Which handbook a task keeps to, and whose; a thread that it starts keeps to it too.
+_held: ContextVar[tuple[Answers, Book] | None] = ContextVar("held_book", default=None)
 
 
 def word_answer(

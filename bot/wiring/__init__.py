@@ -5,14 +5,11 @@ Called by `bot.app` (web process), by `xinqing work` (worker process) and by the
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from random import Random
 
 import httpx2
-import structlog
 
 import handlers
-import knowledge
 from bot.channels.callbacks import Callbacks
 from bot.channels.cards import Cards
 from bot.channels.dingtalk.stream import StreamClient
@@ -52,6 +49,7 @@ from bot.services.answers import Answers
 from bot.services.container import Services
 from bot.services.drills import DrillJobs
 from bot.services.guarding import guarded
+from bot.services.handbook_in_force import HandbookInForce
 from bot.services.hotlines import Lines
 from bot.services.importing.work import Imports
 from bot.services.live import LiveEvents
@@ -63,6 +61,7 @@ from bot.services.rules_in_force import RulesInForce
 from bot.services.screening import Screen
 from bot.simulator.dingtalk_server import FakeDingtalk
 from bot.simulator.platform import FakePlatform
+from bot.wiring.answers import HANDBOOK, HandbookShelf, make_answers, open_answers
 from bot.wiring.channels import (
     callers_of,
     chat_staff,
@@ -80,16 +79,8 @@ from bot.wiring.channels import (
 )
 from bot.wiring.simulator import make_simulator
 from handlers import FALLBACK, HANDLERS
-from knowledge.decision import Thresholds
-from knowledge.documents import entry_documents, offtopic_messages
-from knowledge.encoder import load_encoder
-from knowledge.errors import KnowledgeError
-from knowledge.loader import load_handbook
-from knowledge.retrieval import Retriever
 
-log = structlog.get_logger(__name__)
-
-HANDBOOK = Path(knowledge.__file__).parent / "handbook"
+__all__ = ["HANDBOOK", "House", "build", "make_answers", "make_screen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +97,7 @@ class House:
     meter: Meter
     trouble: Trouble
     rules_in_force: RulesInForce
+    handbook_in_force: HandbookInForce
     streams: dict[str, StreamClient]
     handover: Handover
     deliverer: Deliverer
@@ -142,7 +134,7 @@ def build(
     """Build a house from settings; nothing is opened yet and the tables are not touched.
 
     Args:
-        answers: instead of the packaged handbook and encoder (tests).
+        answers: instead of the handbook and encoder of the settings (tests); no file is followed.
         screen: instead of the packaged rules (tests).
         transport: instead of the network, for every call to a platform (tests).
         random: of the worker's choices and waits (a simulated day).
@@ -161,6 +153,7 @@ def build(
     live = LiveEvents(database, clock)
     bell.listen(live.wake)
     dingtalk = FakeDingtalk(FakePlatform(clock)) if settings.mode is Mode.DEMO else None
+    shelf = HandbookShelf(settings) if answers is None else None
     services = Services(
         database=database,
         clock=clock,
@@ -172,7 +165,7 @@ def build(
         policy=_policy(settings),
         live=live,
         bell=bell,
-        answers=answers or make_answers(settings),
+        answers=answers or open_answers(settings, shelf),
         public_url=settings.public_url.rstrip("/"),
         region=settings.region,
         budgets=tuple(make_budgets(settings).values()),
@@ -186,12 +179,13 @@ def build(
     simulator = make_simulator(settings, dingtalk, clock) if dingtalk else None
     pusher = make_pusher(settings, clock, transport)
     services = replace(services, simulator=simulator, pusher=pusher)
-    return _assemble(settings, services, dingtalk, transport, random)
+    return _assemble(settings, services, shelf, dingtalk, transport, random)
 
 
 def _assemble(
     settings: Settings,
     services: Services,
+    shelf: HandbookShelf | None,
     dingtalk: FakeDingtalk | None,
     transport: httpx2.AsyncBaseTransport | None,
     random: Random | None,
@@ -261,6 +255,7 @@ def _assemble(
         meter=meter,
         trouble=trouble,
         rules_in_force=rules,
+        handbook_in_force=HandbookInForce(services.database, clock, services.answers, shelf),
         streams=streams,
         handover=handover,
         deliverer=deliverer,
@@ -278,41 +273,6 @@ def make_screen(settings: Settings) -> Screen:
     return Screen(
         keep=settings.data_dir / "rules-last-good", classifier=classifier, unaided=unaided
     )
-
-
-def make_answers(settings: Settings) -> Answers:
-    """Load the handbook, the encoder and the index; without an encoder search goes on lexically."""
-    handbook = load_handbook(HANDBOOK)
-    for problem in handbook.problems:
-        log.warning("handbook_problem", problem=str(problem))
-    try:
-        encoder = None if settings.encoder == "none" else load_encoder(settings.encoder)
-    except (KnowledgeError, OSError) as error:
-        log.error("encoder_unusable", problem=str(error))
-        encoder = None
-    retriever = Retriever.build(
-        entry_documents(handbook.entries.values()),
-        encoder,
-        cache_dir=settings.data_dir / "index",
-        background=offtopic_messages(),
-    )
-    if retriever.degraded:
-        log.error("retrieval_degraded", problem=retriever.degraded)
-    return Answers(
-        handbook,
-        retriever,
-        _thresholds(settings),
-        unsigned_allowed=settings.mode is Mode.DEMO,
-    )
-
-
-def _thresholds(settings: Settings) -> Thresholds:
-    learnt = Thresholds()
-    if settings.answer_threshold >= 0:
-        learnt = replace(learnt, answer=settings.answer_threshold)
-    if settings.choices_threshold >= 0:
-        learnt = replace(learnt, choices=settings.choices_threshold)
-    return learnt
 
 
 def _refuse_unsigned() -> None:
