@@ -2,9 +2,12 @@
 
 import asyncio
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from bot.bench.alerts import bench_alerts
 from bot.bench.broadcast import bench_broadcast
@@ -14,6 +17,9 @@ from bot.bench.desk_day import bench_desk
 from bot.bench.imports import bench_imports
 from bot.bench.jobs import bench_jobs
 from bot.bench.loss import bench_loss
+from bot.bench.peers.rows import ROWS
+from bot.bench.peers.run import QUESTIONS, Plan, bench_peers
+from bot.bench.peers.table import put_into
 from bot.bench.places import bench_places
 from bot.bench.risk import bench_risk
 from bot.bench.rotate import bench_rotate
@@ -52,6 +58,48 @@ def search(
 ) -> None:
     """Search the handbook, one question after the other."""
     jsonl.write(bench_search(queries))
+
+
+@app.command()
+def peers(
+    sizes: Annotated[
+        str, typer.Option(help="how many documents, with commas")
+    ] = "300,10000,100000",
+    rows: Annotated[str, typer.Option(help="only these rows, with commas")] = ",".join(ROWS),
+    questions: Annotated[Path, typer.Option(help="TSV: asked_for, text")] = QUESTIONS,
+    sample: Annotated[int, typer.Option(min=0, help="ask only so many; 0: all")] = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="ask a row no longer")] = 240.0,
+    teacher: Annotated[Path | None, typer.Option(help="from `xinqing encoder build`")] = None,
+    kept: Annotated[Path | None, typer.Option(help="where vectors stay for the next run")] = None,
+    out: Annotated[Path | None, typer.Option(help="figures; earlier rows are kept")] = None,
+    page: Annotated[Path | None, typer.Option(help="put the tables into this page")] = None,
+) -> None:
+    """Search the same texts with other libraries (`pip install 'xinqing[bench-peers]'`)."""
+    names = [name for name in rows.split(",") if name]
+    if unknown := set(names) - set(ROWS):
+        raise typer.BadParameter(f"no such row: {', '.join(sorted(unknown))}")
+    if not all(size.strip().isdigit() for size in sizes.split(",")):
+        raise typer.BadParameter(f"not a list of numbers: {sizes}")
+    plan = Plan(
+        [int(size) for size in sizes.split(",")],
+        names,
+        questions,
+        sample,
+        1,
+        seconds,
+        teacher,
+        kept,
+    )
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        found = bench_peers(
+            plan,
+            out,
+            lambda what, done, of: bar.update(task, description=what, completed=done, total=of),
+        )
+    if page is not None:
+        put_into(page, found)
+    jsonl.write(found)
 
 
 @app.command()
