@@ -1,4 +1,4 @@
-"""`xinqing eval`: measure search and the risk screen on any labelled file."""
+"""`xinqing eval`: measure search, the handbook's exam and the risk screen."""
 
 import json
 import time
@@ -12,9 +12,19 @@ from bot import logs
 from bot.cli import jsonl
 from bot.config import load_settings
 from bot.core.errors import InputInvalid
+from bot.core.levels import ESCALATED
+from bot.services.answers import Answers
 from bot.services.guarding import live_rules
+from bot.wiring import make_answers
+from knowledge.documents import entry_documents, offtopic_messages
 from knowledge.encoder import load_encoder
 from knowledge.evaluation import evaluate_search
+from knowledge.heldout.measure import DEPTH, Asked, run_messages, run_questions
+from knowledge.heldout.near import Known, shipped_texts, without
+from knowledge.heldout.reliability import draw
+from knowledge.heldout.report import ExamReport, as_text, doubles_as_text, faults_as_text
+from knowledge.heldout.rows import FOLDER, Exam, Half, read_exam
+from knowledge.risk.assess import assess
 from knowledge.risk.evaluate import evaluate_rows
 from knowledge.risk.measure import measure, table
 from knowledge.risk.model.examples import read_folder, read_table
@@ -42,6 +52,60 @@ def search(
         lines = [json.dumps(list(ids), ensure_ascii=False) for ids in report.ranks]
         ranks.write_text("\n".join(lines) + "\n", encoding="utf-8")
     jsonl.write(dict(report.figures))
+
+
+@app.command("handbook")
+def handbook(
+    folder: Annotated[Path, typer.Option(help="questions.tsv, messages.tsv and so on")] = FOLDER,
+    half: Annotated[Half, typer.Option(help="odd rows: development; even rows: exam")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    faults: Annotated[int, typer.Option(help="so many examples of each kind of fault")] = 0,
+    doubles: Annotated[bool, typer.Option(help="list what the product nearly knows")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="write scores against what was right, as SVG")
+    ] = None,
+) -> None:
+    """Ask the live search and screen an exam: who is answered rightly, wrongly, or not at all."""
+    logs.configure("ERROR")
+    settings = load_settings(secret_keys="unused")
+    try:
+        exam = read_exam(folder, half)
+        report = _sit_exam(exam, make_answers(settings), settings.risk_model)
+    except (OSError, ValueError) as error:
+        raise InputInvalid(f"{folder.name}: {error}") from None
+    if plot is not None:
+        plot.write_text(draw(report.curves), encoding="utf-8")
+    if as_json:
+        jsonl.write(report.figures())
+        return
+    typer.echo(as_text(report))
+    if faults > 0:
+        typer.echo("\n" + faults_as_text(report, faults))
+    if doubles:
+        typer.echo("\n" + doubles_as_text(report.doubles))
+
+
+def _sit_exam(exam: Exam, answers: Answers, risk_model: str) -> ExamReport:
+    rules = live_rules(risk_model)
+    asked = Asked(
+        search=lambda text: answers.retriever.search(text, top_k=DEPTH),
+        decide=answers.decide,
+        danger=lambda text: assess(text, rules=rules).level.value in ESCALATED,
+        smalltalk=answers.smalltalk,
+    )
+    entries = answers.handbook.entries
+    covers = {name: entry.covers for name, entry in entries.items()}
+    known = Known(shipped_texts(entry_documents(entries.values()), offtopic_messages()))
+    tables = (exam.questions, exam.entries, exam.terms, exam.messages)
+    same = known.doubles([row for table in tables for row in table])
+    questions, listed, terms, messages = (without(table, same) for table in tables)
+    return ExamReport(
+        questions=run_questions(questions, covers, asked),
+        entries=run_questions(listed, covers, asked),
+        terms=run_questions(terms, covers, asked),
+        messages=run_messages(messages, asked),
+        doubles=same,
+    )
 
 
 @app.command("risk")

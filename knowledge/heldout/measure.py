@@ -1,0 +1,218 @@
+"""Ask the live search every text of the exam and count what became of it.
+
+Called by `xinqing eval handbook`, which gives it search, decision and screen: it knows no bot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from knowledge.decision import Decision
+from knowledge.heldout.rows import Row
+from knowledge.retrieval import Hit
+
+DEPTH = 10
+Outcome = Literal["danger", "alarm", "right", "wrong", "offered", "missed", "abstained"]
+FAULTS = (
+    "right entry second",
+    "another topic first",
+    "not in ten",
+    "answered wrongly",
+    "abstained though first",
+    "sent to choices though first",
+    "choices without it",
+    "danger seen where none is meant",
+)
+Figures = dict[str, float | int]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    What is asked, and who answers.
+
+    Args:
+        search: Returns the nearest entries, best first.
+        decide: The live decision.
+        danger: Whether the screen raises a text, so that a fixed reply comes instead.
+        smalltalk: Whether a text is answered with a nod, and never searched.
+    """
+
+    search: Callable[[str], Sequence[Hit]]
+    decide: Callable[[str], Decision]
+    danger: Callable[[str], bool]
+    smalltalk: Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    What became of one text that an entry answers.
+
+    Args:
+        right: The entries that answer it.
+        outcome: `danger` is the reply to danger where the text means it, `alarm` where it does not.
+        found: The ids of the nearest, best first.
+        score: That of the nearest, 0 for nothing.
+    """
+
+    row: Row
+    right: frozenset[str]
+    topic: str
+    outcome: Outcome
+    found: tuple[str, ...]
+    score: float
+
+    @property
+    def rank(self) -> int | None:
+        """The place of the right entry from 1, or nothing."""
+        return next((i for i, name in enumerate(self.found, 1) if name in self.right), None)
+
+    @property
+    def first(self) -> bool:
+        """Whether the right entry came first, or the reply to danger instead."""
+        return self.outcome == "danger" or self.rank == 1
+
+    @property
+    def served(self) -> bool:
+        """Whether the asker gets the right entry, as the answer or to choose, or that reply."""
+        return self.outcome in ("danger", "right", "offered")
+
+
+@dataclass(frozen=True)
+class Unanswerable:
+    """What became of one text that no entry answers."""
+
+    row: Row
+    outcome: Literal["danger", "smalltalk", "answer", "choices", "abstain"]
+    score: float
+
+
+def right_entries(covers: Mapping[str, Sequence[str]], row: Row) -> frozenset[str]:
+    """
+    Return the entries that answer a row.
+
+    Args:
+        covers: Per entry the ids of the questions that it covers.
+
+    Raises:
+        ValueError: None does.
+    """
+    wanted = set(row.ids)
+    found = frozenset(name for name, asked in covers.items() if wanted & {name, *asked})
+    if not found:
+        raise ValueError(f"row {row.number}: no entry answers {', '.join(row.ids) or 'nothing'}")
+    return found
+
+
+def run_questions(
+    rows: Iterable[Row], covers: Mapping[str, Sequence[str]], asked: Asked
+) -> list[Case]:
+    """
+    Ask rows that entries answer.
+
+    Raises:
+        ValueError: No entry answers a row.
+    """
+    return [_case(row, right_entries(covers, row), asked) for row in rows]
+
+
+def run_messages(rows: Iterable[Row], asked: Asked) -> list[Unanswerable]:
+    """Ask rows that no entry answers."""
+    found: list[Unanswerable] = []
+    for row in rows:
+        decision = asked.decide(row.text)
+        if asked.danger(row.text):
+            found.append(Unanswerable(row, "danger", decision.score))
+        elif asked.smalltalk(row.text):
+            found.append(Unanswerable(row, "smalltalk", decision.score))
+        else:
+            found.append(Unanswerable(row, decision.kind, decision.score))
+    return found
+
+
+def _case(row: Row, right: frozenset[str], asked: Asked) -> Case:
+    hits = asked.search(row.text)
+    decision = asked.decide(row.text)
+    outcome: Outcome = "abstained"
+    if asked.danger(row.text):
+        outcome = "danger" if row.danger else "alarm"
+    elif decision.kind == "answer":
+        outcome = "right" if decision.entry in right else "wrong"
+    elif decision.kind == "choices":
+        offered = {hit.entry for hit in decision.candidates}
+        outcome = "offered" if offered & right else "missed"
+    topic = min(right).partition("-")[0]
+    found = tuple(hit.entry for hit in hits[:DEPTH])
+    return Case(row, right, topic, outcome, found, hits[0].score if hits else 0.0)
+
+
+def question_figures(cases: Sequence[Case]) -> Figures:
+    """
+    Count in shares of 1.
+
+    `first` and `served` count the reply to danger as right where the text means danger. In the
+    other figures of the search, `first_searched` and `in_ten`, the screen has no part;
+    `served_or_alarm` counts each reply to danger as right, even a false alarm.
+    """
+    total = max(len(cases), 1)
+
+    def share(count: int) -> float:
+        return round(count / total, 4)
+
+    counted = {name: sum(c.outcome == name for c in cases) for name in ("wrong", "missed")}
+    return {
+        "n": len(cases),
+        "danger": share(sum(c.outcome == "danger" for c in cases)),
+        "first": share(sum(c.first for c in cases)),
+        "first_searched": share(sum(c.rank == 1 for c in cases)),
+        "in_ten": share(sum(c.rank is not None for c in cases)),
+        "served": share(sum(c.served for c in cases)),
+        "served_or_alarm": share(sum(c.served or c.outcome == "alarm" for c in cases)),
+        "alarm": share(sum(c.outcome == "alarm" for c in cases)),
+        "answered_right": share(sum(c.outcome == "right" for c in cases)),
+        "answered_wrong": share(counted["wrong"]),
+        "choices_without": share(counted["missed"]),
+        "abstained": share(sum(c.outcome == "abstained" for c in cases)),
+    }
+
+
+def message_figures(cases: Sequence[Unanswerable]) -> Figures:
+    """Count in shares of 1 what messages without an entry got."""
+    total = max(len(cases), 1)
+    names = (
+        ("answered", "answer"),
+        ("choices", "choices"),
+        ("abstained", "abstain"),
+        ("smalltalk", "smalltalk"),
+        ("danger", "danger"),
+    )
+    shares = {
+        title: round(sum(c.outcome == name for c in cases) / total, 4) for title, name in names
+    }
+    return {"n": len(cases), **shares}
+
+
+def faults_of(case: Case) -> tuple[str, ...]:
+    """Name what went wrong, of `FAULTS`: several, or none, as where danger was seen rightly."""
+    if case.outcome == "danger":
+        return ()
+    rank, outcome = case.rank, case.outcome
+    elsewhere = bool(case.found) and case.found[0].partition("-")[0] not in _topics(case)
+    holds = (
+        rank == 2,
+        rank != 1 and elsewhere,
+        rank is None,
+        outcome == "wrong",
+        outcome == "abstained" and rank == 1,
+        outcome in ("offered", "missed") and rank == 1,
+        outcome == "missed",
+        outcome == "alarm",
+    )
+    return tuple(name for name, held in zip(FAULTS, holds, strict=True) if held)
+
+
+def _topics(case: Case) -> set[str]:
+    return {name.partition("-")[0] for name in case.right}
