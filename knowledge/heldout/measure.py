@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from knowledge.decision import Decision
+from knowledge.decision import Decision, Kind
 from knowledge.heldout.rows import Row
 from knowledge.retrieval import Hit
 
 DEPTH = 10
-Outcome = Literal["danger", "alarm", "right", "wrong", "offered", "missed", "abstained"]
+Decided = Literal["right", "wrong", "offered", "missed", "abstained"]
+Outcome = Literal["danger", "alarm"] | Decided
 FAULTS = (
     "right entry second",
     "another topic first",
@@ -53,17 +54,30 @@ class Case:
 
     Args:
         right: The entries that answer it.
-        outcome: `danger` is the reply to danger where the text means it, `alarm` where it does not.
+        decided: What the search made of it, whatever the screen said.
+        raised: Whether the screen raised it, so that the asker got the reply to danger instead.
         found: The ids of the nearest, best first.
         score: That of the nearest, 0 for nothing.
     """
 
     row: Row
     right: frozenset[str]
-    topic: str
-    outcome: Outcome
+    decided: Decided
+    raised: bool
     found: tuple[str, ...]
     score: float
+
+    @property
+    def topic(self) -> str:
+        """The topic of the first entry that answers it."""
+        return min(self.right).partition("-")[0]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the asker got: `danger` where the text means it, `alarm` where it does not."""
+        if self.raised:
+            return "danger" if self.row.danger else "alarm"
+        return self.decided
 
     @property
     def rank(self) -> int | None:
@@ -72,7 +86,7 @@ class Case:
 
     @property
     def first(self) -> bool:
-        """Whether the right entry came first, or the reply to danger instead."""
+        """Whether the right entry came first, or the reply to danger was right instead."""
         return self.outcome == "danger" or self.rank == 1
 
     @property
@@ -83,10 +97,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Unanswerable:
-    """What became of one text that no entry answers."""
+    """
+    What became of one text that no entry answers.
+
+    Args:
+        decided: What the search made of it, whatever the screen said.
+        outcome: What its writer got.
+    """
 
     row: Row
-    outcome: Literal["danger", "smalltalk", "answer", "choices", "abstain"]
+    decided: Kind
+    outcome: Kind | Literal["danger", "smalltalk"]
     score: float
 
 
@@ -124,58 +145,58 @@ def run_messages(rows: Iterable[Row], asked: Asked) -> list[Unanswerable]:
     found: list[Unanswerable] = []
     for row in rows:
         decision = asked.decide(row.text)
+        outcome: Kind | Literal["danger", "smalltalk"] = decision.kind
         if asked.danger(row.text):
-            found.append(Unanswerable(row, "danger", decision.score))
+            outcome = "danger"
         elif asked.smalltalk(row.text):
-            found.append(Unanswerable(row, "smalltalk", decision.score))
-        else:
-            found.append(Unanswerable(row, decision.kind, decision.score))
+            outcome = "smalltalk"
+        found.append(Unanswerable(row, decision.kind, outcome, decision.score))
     return found
 
 
 def _case(row: Row, right: frozenset[str], asked: Asked) -> Case:
     hits = asked.search(row.text)
     decision = asked.decide(row.text)
-    outcome: Outcome = "abstained"
-    if asked.danger(row.text):
-        outcome = "danger" if row.danger else "alarm"
-    elif decision.kind == "answer":
-        outcome = "right" if decision.entry in right else "wrong"
+    decided: Decided = "abstained"
+    if decision.kind == "answer":
+        decided = "right" if decision.entry in right else "wrong"
     elif decision.kind == "choices":
         offered = {hit.entry for hit in decision.candidates}
-        outcome = "offered" if offered & right else "missed"
-    topic = min(right).partition("-")[0]
+        decided = "offered" if offered & right else "missed"
     found = tuple(hit.entry for hit in hits[:DEPTH])
-    return Case(row, right, topic, outcome, found, hits[0].score if hits else 0.0)
+    return Case(row, right, decided, asked.danger(row.text), found, hits[0].score if hits else 0.0)
 
 
 def question_figures(cases: Sequence[Case]) -> Figures:
     """
     Count in shares of 1.
 
-    `first` and `served` count the reply to danger as right where the text means danger. In the
-    other figures of the search, `first_searched` and `in_ten`, the screen has no part;
-    `served_or_alarm` counts each reply to danger as right, even a false alarm.
+    `first` and `served` count the reply to danger as right where the text means danger, and as
+    wrong elsewhere; `served_or_alarm` counts it as right everywhere. In `first_searched`, `in_ten`
+    and `served_searched` the screen has no part.
     """
     total = max(len(cases), 1)
 
-    def share(count: int) -> float:
-        return round(count / total, 4)
+    def share(held: Iterable[bool]) -> float:
+        return round(sum(held) / total, 4)
 
-    counted = {name: sum(c.outcome == name for c in cases) for name in ("wrong", "missed")}
+    def got(outcome: Outcome) -> float:
+        return share(c.outcome == outcome for c in cases)
+
     return {
         "n": len(cases),
-        "danger": share(sum(c.outcome == "danger" for c in cases)),
-        "first": share(sum(c.first for c in cases)),
-        "first_searched": share(sum(c.rank == 1 for c in cases)),
-        "in_ten": share(sum(c.rank is not None for c in cases)),
-        "served": share(sum(c.served for c in cases)),
-        "served_or_alarm": share(sum(c.served or c.outcome == "alarm" for c in cases)),
-        "alarm": share(sum(c.outcome == "alarm" for c in cases)),
-        "answered_right": share(sum(c.outcome == "right" for c in cases)),
-        "answered_wrong": share(counted["wrong"]),
-        "choices_without": share(counted["missed"]),
-        "abstained": share(sum(c.outcome == "abstained" for c in cases)),
+        "first": share(c.first for c in cases),
+        "first_searched": share(c.rank == 1 for c in cases),
+        "in_ten": share(c.rank is not None for c in cases),
+        "served": share(c.served for c in cases),
+        "served_searched": share(c.decided in ("right", "offered") for c in cases),
+        "served_or_alarm": share(c.served or c.raised for c in cases),
+        "answered_right": got("right"),
+        "answered_wrong": got("wrong"),
+        "choices_without": got("missed"),
+        "abstained": got("abstained"),
+        "danger": got("danger"),
+        "alarm": got("alarm"),
     }
 
 
@@ -192,14 +213,15 @@ def message_figures(cases: Sequence[Unanswerable]) -> Figures:
     shares = {
         title: round(sum(c.outcome == name for c in cases) / total, 4) for title, name in names
     }
-    return {"n": len(cases), **shares}
+    searched = sum(c.decided == "answer" and c.outcome != "smalltalk" for c in cases)
+    return {"n": len(cases), **shares, "answered_searched": round(searched / total, 4)}
 
 
 def faults_of(case: Case) -> tuple[str, ...]:
     """Name what went wrong, of `FAULTS`: several, or none, as where danger was seen rightly."""
     if case.outcome == "danger":
         return ()
-    rank, outcome = case.rank, case.outcome
+    rank, outcome = case.rank, case.decided
     elsewhere = bool(case.found) and case.found[0].partition("-")[0] not in _topics(case)
     holds = (
         rank == 2,
@@ -209,7 +231,7 @@ def faults_of(case: Case) -> tuple[str, ...]:
         outcome == "abstained" and rank == 1,
         outcome in ("offered", "missed") and rank == 1,
         outcome == "missed",
-        outcome == "alarm",
+        case.outcome == "alarm",
     )
     return tuple(name for name, held in zip(FAULTS, holds, strict=True) if held)
 

@@ -26,6 +26,8 @@ HEADS = {
     "first_searched": "(search)",
     "in_ten": "in 10",
     "served": "served",
+    "served_searched": "(search)",
+    "served_or_alarm": "(raised)",
     "answered_right": "answer",
     "answered_wrong": "wrong",
     "choices_without": "lost",
@@ -33,12 +35,21 @@ HEADS = {
     "danger": "danger",
     "alarm": "alarm",
 }
-MESSAGE_HEADS = ("n", "answered", "choices", "abstained", "smalltalk", "danger")
+MESSAGE_HEADS = {
+    "n": "n",
+    "answered": "answered",
+    "answered_searched": "(search)",
+    "choices": "choices",
+    "abstained": "abstained",
+    "smalltalk": "smalltalk",
+    "danger": "alarm",
+}
 UNANSWERABLE = "unanswerable"
 KEY = (
-    "first: the right entry first, or the reply to danger; (search): first by search alone;\n"
-    "served: answered right, offered as a choice, or the reply to danger; answer: answered right;\n"
-    "wrong: answered wrongly; lost: choices without it; abst.: told that there is no answer;\n"
+    "first: the right entry first, or the reply to danger where danger is meant;\n"
+    "served: answered right, offered as a choice, or that reply; (search): by search alone;\n"
+    "(raised): served, or any reply to danger; answer: answered right; wrong: answered wrongly;\n"
+    "lost: choices without it; abst.: told that there is no answer;\n"
     "danger: the reply to danger where it is meant; alarm: where it is not"
 )
 
@@ -60,16 +71,10 @@ class ExamReport:
 
     @property
     def curves(self) -> list[tuple[str, list[Bin]]]:
-        """The bins of scores, of what can be answered and of everything."""
-        asked = [
-            Scored(case.score, case.rank == 1)
-            for case in (*self.questions, *self.entries)
-            if case.outcome not in ("danger", "alarm")
-        ]
+        """The bins of scores, of what can be answered and of everything that is searched."""
+        asked = [Scored(case.score, case.rank == 1) for case in (*self.questions, *self.entries)]
         others = [
-            Scored(case.score, False)
-            for case in self.messages
-            if case.outcome not in ("danger", "smalltalk")
+            Scored(case.score, False) for case in self.messages if case.outcome != "smalltalk"
         ]
         return [("asked", bins_of(asked)), ("all", bins_of([*asked, *others]))]
 
@@ -149,13 +154,13 @@ def as_text(report: ExamReport) -> str:
         lines += _lines(halves, tuple(HEADS), indent="  ")
     for split in ("by_length", "by_asker", "by_topic"):
         lines += ["", f"questions {split.replace('_', ' ')}", *_lines(found[split], tuple(HEADS))]
-    lines += ["", KEY, "", _head("no entry answers", MESSAGE_HEADS)]
+    lines += ["", KEY, "", _head("no entry answers", MESSAGE_HEADS.values())]
     nothing = (UNANSWERABLE, "ordinary")
-    lines += _lines({n: found[n] for n in nothing}, MESSAGE_HEADS)
+    lines += _lines({n: found[n] for n in nothing}, tuple(MESSAGE_HEADS))
     for half, figures in found["halves"].items():
         halves = {f"{half} {name}": figures[name] for name in nothing}
-        lines += _lines(halves, MESSAGE_HEADS, indent="  ")
-    lines += _lines(found["by_message"], MESSAGE_HEADS, indent="  ")
+        lines += _lines(halves, tuple(MESSAGE_HEADS), indent="  ")
+    lines += _lines(found["by_message"], tuple(MESSAGE_HEADS), indent="  ")
     lines += ["", "faults (one text may have several)"]
     lines += [f"{name:<30}{count:>5}" for name, count in found["faults"].items()]
     for name, bins in report.curves:

@@ -182,6 +182,7 @@ def test_figures_of_questions() -> None:
         "first_searched": 0.5,
         "in_ten": 0.5,
         "served": 0.5,
+        "served_searched": 0.5,
         "served_or_alarm": 0.75,
         "answered_right": 0.25,
         "answered_wrong": 0.25,
@@ -197,6 +198,7 @@ def test_figures_of_messages() -> None:
     assert figures == {
         "n": 4,
         "answered": 0.5,
+        "answered_searched": 0.75,
         "choices": 0.0,
         "abstained": 0.0,
         "smalltalk": 0.25,
@@ -264,8 +266,8 @@ def test_report_on_a_small_handbook(retriever: Retriever) -> None:
     assert (found["by_topic"]["T13"]["danger"], found["by_topic"]["T06"]["danger"]) == (1.0, 0.0)
     assert (found["halves"]["odd"]["questions"]["n"], found["by_length"]["short"]["n"]) == (2, 3)
     assert found["ordinary"]["answered"] == 0.0
-    assert sum(b["n"] for b in found["reliability"]["asked"]) == 2
-    assert sum(b["n"] for b in found["reliability"]["all"]) == 3
+    assert sum(b["n"] for b in found["reliability"]["asked"]) == 3
+    assert sum(b["n"] for b in found["reliability"]["all"]) == 4
     text = as_text(report).splitlines()
     assert next(line for line in text if line.startswith("questions")).split()[:3] == [
         "questions",
