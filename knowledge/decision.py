@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from knowledge.retrieval import Hit
+from knowledge.passages import Hit
 from knowledge.text import fold, normalise, words
 
 Kind = Literal["answer", "choices", "abstain"]

@@ -8,17 +8,21 @@ Without an encoder the search goes on with shared characters alone, and says so.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from knowledge.decision import Thresholds
 from knowledge.encoder.port import Encoder, Vectors
 from knowledge.errors import EncoderError
+from knowledge.exact import ExactMatches, Match
+from knowledge.explaining import Sight, explain
+from knowledge.explanation import Explanation
 from knowledge.index import Kind, VectorIndex
-from knowledge.lexical import LexicalIndex
+from knowledge.passages import Document, Hit, Passages
 from knowledge.scoring import (
     Calibration,
     Likeness,
@@ -27,8 +31,13 @@ from knowledge.scoring import (
     default_calibration,
     score_documents,
 )
-from knowledge.text import fold, normalise, views, without_courtesies
+from knowledge.shared_words import SharedWords, Wording
+from knowledge.spelling import Speller
+from knowledge.synonyms import Synonyms
+from knowledge.text import Read, normalise, read
 from knowledge.vector_store import VectorStore
+
+__all__ = ["Document", "Hit", "Retriever"]
 
 log = logging.getLogger(__name__)
 
@@ -41,72 +50,17 @@ STAGE_PENALTY = 0.6
 
 
 @dataclass(frozen=True)
-class Document:
-    """
-    What can be found: an entry of the handbook, or any text.
+class _Found:
+    """Everything that one search came to; the order holds all documents, best first."""
 
-    Args:
-        questions: Ways of asking, the title first; a message equal to one of them scores 1.
-        texts: What it says.
-        examples: More ways of asking that are only searched, never matched or shown.
-        terms: Search words: a message equal to one of them scores 1, and they are never shown.
-        stages: Empty means all.
-        hidden: A known question without an answer. It is never found; what is nearer to it than
-            to any document scores low, so that its askers are not sent to a neighbour.
-    """
-
-    id: str
-    questions: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    examples: tuple[str, ...] = ()
-    terms: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
-    hidden: bool = False
-
-
-@dataclass(frozen=True)
-class Hit:
-    """
-    One document found.
-
-    Args:
-        entry: The id of the document.
-        score: The chance, 0 to 1, that it is the right one.
-        why: Any of exact, alias, vector, words.
-        matched: The passage that is most like the question.
-    """
-
-    entry: str
-    score: float
-    why: tuple[str, ...]
-    matched: str
-
-
-@dataclass(frozen=True)
-class _Passages:
-    texts: list[str] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    asked: list[bool] = field(default_factory=list)
-
-    def add(
-        self, owner: int, texts: Iterable[str], *, asked: bool, shown: str | None = None
-    ) -> None:
-        """Add the texts that have anything to compare."""
-        for text in texts:
-            plain = without_courtesies(normalise(text))
-            if plain:
-                self.texts.append(plain)
-                self.shown.append(text if shown is None else shown)
-                self.owners.append(owner)
-                self.asked.append(asked)
-
-    def add_blank(self, owner: int) -> None:
-        """Give a document without any text its place."""
-        self.texts.append("")
-        self.shown.append("")
-        self.owners.append(owner)
-        self.asked.append(False)
+    read: Read
+    wording: Wording
+    likeness: Likeness
+    cosines: Row | None
+    ranked: Row
+    scores: Row
+    order: list[int]
+    match: Match | None
 
 
 class Retriever:
@@ -121,30 +75,26 @@ class Retriever:
         background: Sequence[str] = (),
         kind: Kind = "flat",
         calibration: Calibration | None = None,
+        synonyms: Synonyms | None = None,
     ) -> None:
         self.documents = tuple(document for document in documents if not document.hidden)
         hidden = [document for document in documents if document.hidden]
         self.degraded: str | None = None
         self.rebuilt: str | None = None
         self._calibration = calibration or default_calibration()
-        self._exact = _exact_matches(self.documents)
-        self._passages = _Passages()
+        self._exact = ExactMatches(self.documents)
+        self._passages = Passages()
         for owner, document in enumerate((*self.documents, *hidden)):
-            self._passages.add(owner, document.questions, asked=True)
-            title = next(iter(document.questions), "")
-            unshown = (*document.examples, *document.terms)
-            self._passages.add(owner, unshown, asked=True, shown=title)
-            self._passages.add(owner, document.texts, asked=False)
-            if owner not in self._passages.owners[-1:]:
-                self._passages.add_blank(owner)
+            self._passages.add_document(owner, document)
         self._count = len(self.documents) + len(hidden)
         if background:
-            self._passages.add(self._count, background, asked=True)
+            self._passages.add(self._count, background, "phrasing")
             self._count += 1
         self._owners = np.array(self._passages.owners, np.int64)
         self._starts = np.searchsorted(self._owners, np.arange(self._count))
         self._others = len(hidden), bool(background)
-        self._lexical = LexicalIndex(self._joined())
+        self.synonyms = Synonyms.load() if synonyms is None else synonyms
+        self._words = SharedWords(self._joined(), self.synonyms, self._speller())
         self._encoder = encoder
         self._vectors: VectorIndex | None = None
         self._topics: TopicClassifier | None = None
@@ -163,6 +113,7 @@ class Retriever:
         background: Sequence[str] = (),
         kind: Kind = "flat",
         calibration: Calibration | None = None,
+        synonyms: Synonyms | None = None,
     ) -> Retriever:
         """
         Index the documents, taking vectors from the cache folder when they are current.
@@ -170,6 +121,7 @@ class Retriever:
         Args:
             encoder: None searches by shared characters only; `degraded` says so.
             background: Messages that no document answers; see `offtopic_messages`.
+            synonyms: The shipped ones by default; `Synonyms.load` adds a school's own.
         """
         return cls(
             documents,
@@ -178,6 +130,7 @@ class Retriever:
             background=background,
             kind=kind,
             calibration=calibration,
+            synonyms=synonyms,
         )
 
     def search(self, question: str, stage: str | None = None, top_k: int = 5) -> list[Hit]:
@@ -190,21 +143,73 @@ class Retriever:
         """
         if not self.documents or top_k < 1:
             return []
-        forms = views(question)
-        if not forms[0]:
-            return []
-        likeness, cosines = self._likeness(forms)
-        ranked, scores = score_documents(likeness, self._calibration)
-        ranked, scores = self._prefer_stage(ranked, scores, stage)
-        exact = self._exact.get(fold(question)) or self._exact.get(fold(forms[0]))
-        order = [int(i) for i in np.argsort(-ranked, kind="stable")]
-        if exact is not None:
-            order = [exact, *(i for i in order if i != exact)]
-        return [self._hit(i, scores, likeness, cosines, exact) for i in order[:top_k]]
+        found = self._find(question, stage)
+        return [] if found is None else [self._hit(i, found) for i in found.order[:top_k]]
+
+    def explain(
+        self,
+        question: str,
+        stage: str | None = None,
+        top_k: int = 5,
+        *,
+        thresholds: Thresholds | None = None,
+        entry: str | None = None,
+    ) -> Explanation:
+        """
+        Search, and tell how the question was read and why each document stands where it stands.
+
+        Args:
+            question: As for `search`; so are `stage` and `top_k`.
+            thresholds: What the verdict is told by; the shipped ones by default.
+            entry: One more document to explain, however far down it is.
+        """
+        found = self._find(question, stage) if self.documents else None
+        if found is None:
+            return explain(question, read(question), None, (), thresholds or Thresholds())
+        places = found.order[: max(top_k, 0)]
+        places += [i for i in found.order if self.documents[i].id == entry and i not in places]
+        sight = Sight(
+            documents=self.documents,
+            passages=self._passages,
+            words=self._words,
+            calibration=self._calibration,
+            wording=found.wording,
+            likeness=found.likeness,
+            cosines=found.cosines,
+            ranked=found.ranked,
+            gaps=self._others[0],
+            degraded=self.degraded,
+        )
+        hits = tuple((i, found.order.index(i) + 1, self._hit(i, found)) for i in places)
+        return explain(question, found.read, sight, hits, thresholds or Thresholds())
 
     def likeness(self, question: str) -> Likeness:
         """Return the raw likenesses of a question; the calibration learns from them."""
-        return self._likeness(views(question))[0]
+        return self._likeness(self._words.wording(read(question).forms))[0]
+
+    def _find(self, question: str, stage: str | None) -> _Found | None:
+        """Search; None for a question without a word."""
+        asked = read(question)
+        if not asked.forms[0]:
+            return None
+        wording = self._words.wording(asked.forms)
+        likeness, cosines = self._likeness(wording)
+        ranked, scores = score_documents(likeness, self._calibration)
+        ranked, scores = self._prefer_stage(ranked, scores, stage)
+        match = self._exact.find((question, asked.forms[0], wording.meant[0]))
+        order = [int(i) for i in np.argsort(-ranked, kind="stable")]
+        if match is not None:
+            order = [match.document, *(i for i in order if i != match.document)]
+        return _Found(asked, wording, likeness, cosines, ranked, scores, order, match)
+
+    def _speller(self) -> Speller | None:
+        """Learn the words of the questions; texts without questions have none to learn from."""
+        visible = [d for d in self.documents if d.questions]
+        if not visible:
+            return None
+        phrases = (normalise(text) for d in visible for text in (*d.questions, *d.terms))
+        terms = [normalise(text) for d in visible for text in d.terms]
+        return Speller(phrases, self._passages.texts, [*terms, *self.synonyms.words])
 
     def _joined(self) -> list[str]:
         texts: list[list[str]] = [[] for _ in range(self._count)]
@@ -241,15 +246,13 @@ class Retriever:
         self.degraded = f"the encoder failed: {type(error).__name__}"
         log.warning("search goes on without vectors: %s", type(error).__name__)
 
-    def _likeness(self, forms: Sequence[str]) -> tuple[Likeness, Row | None]:
+    def _likeness(self, wording: Wording) -> tuple[Likeness, Row | None]:
         """Return the mean over the forms of a message, and the cosines of all passages."""
-        words = np.mean(
-            [self._lexical.scores(form) / self._lexical.ceiling(form) for form in forms], axis=0
-        ).astype(np.float32)
+        words = self._words.scores(wording)
         if self._encoder is None or self._vectors is None:
             return Likeness(words, len(self.documents)), None
         try:
-            query = self._encoder.encode_queries(forms)
+            query = self._encoder.encode_queries(wording.compared)
         except Exception as error:  # as above
             self._degrade(error)
             return Likeness(words, len(self.documents)), None
@@ -277,39 +280,28 @@ class Retriever:
         factors = np.where(other, STAGE_PENALTY, 1.0).astype(np.float32)
         return ranked - other.astype(np.float32), scores * factors
 
-    def _hit(
-        self,
-        document: int,
-        scores: Row,
-        likeness: Likeness,
-        cosines: Row | None,
-        exact: int | None,
-    ) -> Hit:
-        found = self.documents[document]
-        if document == exact:
-            return Hit(found.id, 1.0, ("exact",), found.questions[0])
-        why = []
-        near = likeness.near
-        if near is not None and near[document] >= np.sort(near[: likeness.visible])[-3:][0]:
+    def _hit(self, document: int, found: _Found) -> Hit:
+        here = self.documents[document]
+        matched = (*here.questions, *here.texts, "")[0]
+        why: list[str] = []
+        if found.match is not None and document == found.match.document:
+            if found.match.score == 1.0:
+                return Hit(here.id, 1.0, found.match.why, matched)
+            why += found.match.why
+        near = found.likeness.near
+        if near is not None and near[document] >= np.sort(near[: len(self.documents)])[-3:][0]:
             why.append("vector")
-        if likeness.words[document] > 0:
+        if found.likeness.words[document] > 0:
             why.append("words")
-        matched = (*found.questions, *found.texts, "")[0]
-        if cosines is not None:
+        why += self._words.reasons(found.wording, document)
+        if found.cosines is not None:
             first = int(self._starts[document])
             last = int(np.searchsorted(self._owners, document, side="right"))
-            matched = self._passages.shown[first + int(np.argmax(cosines[first:last]))]
-        return Hit(found.id, min(float(scores[document]), 0.999), tuple(why), matched)
-
-
-def _exact_matches(documents: Sequence[Document]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for owner, document in enumerate(documents):
-        for question in (*document.questions, *document.terms):
-            for form in (fold(question), fold(without_courtesies(normalise(question)))):
-                if form:
-                    found.setdefault(form, owner)
-    return found
+            matched = self._passages.shown[first + int(np.argmax(found.cosines[first:last]))]
+        score = min(float(found.scores[document]), 0.999)
+        if found.match is not None and document == found.match.document:
+            score = max(score, found.match.score)
+        return Hit(here.id, score, tuple(dict.fromkeys(why)), matched)
 
 
 def _mean_of_best(scores: Row, owners: NDArray[np.int64], starts: NDArray[np.int64]) -> Row:

@@ -11,24 +11,24 @@ import threading
 import tomllib
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import opencc
 
+from knowledge.explanation import Removed
+from knowledge.pasted import EMOJI, INVISIBLE, LINK, STICKER, unwrap
+
 # Only a longer message is a story; a short one is the question itself.
 LONG = 48
 SHORTEST_SENTENCE, MOST_SENTENCES = 6, 6
 CLAUSES_TOGETHER = 14
+LONGEST_WHOLE, LONGEST_SENTENCE = 2_000, 200
 _ENDS = re.compile(r"[。！？!?；;\s]+|\.{3,}|…+")
 _COMMAS = re.compile(r"[，,、]+")
 _REPEATED = re.compile(r"(.)\1{2,}", re.S)
-_EMOJI = re.compile(
-    "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u200b-\u200f\u2060\U000e0000-\U000e007f]"
-)
-_STICKER = re.compile(r"\[[\u4e00-\u9fffA-Za-z]{1,6}\]|/:[^\s]{1,4}")
-_LINK = re.compile(r"https?://\S+|www\.\S+")
 _SPACE = re.compile(r"\s+")
 _local = threading.local()
 
@@ -53,8 +53,8 @@ def simplify(text: str) -> str:
 
 def normalise(text: str) -> str:
     """Return the text without width variants, emoji, stickers, links and repeated letters."""
-    text = unicodedata.normalize("NFKC", clean(text))
-    text = _LINK.sub(" ", _STICKER.sub(" ", _EMOJI.sub(" ", text)))
+    text = unicodedata.normalize("NFKC", INVISIBLE.sub("", clean(text)))
+    text = LINK.sub(" ", STICKER.sub(" ", EMOJI.sub(" ", text)))
     text = _REPEATED.sub(r"\1\1", simplify(text).lower())
     for variant, usual in words()["variants"].items():
         text = text.replace(variant, usual)
@@ -75,31 +75,65 @@ def without_courtesies(text: str) -> str:
 @cache
 def _courtesies() -> tuple[re.Pattern[str], re.Pattern[str]]:
     lists = words()["courtesies"]
-    glue = r"[\s,，。.!！~～、:：]*"
+    mark = r"[\s,，。.!！?？~～、:：;；…]"
 
-    def pattern(names: list[str]) -> str:
-        return "(?:" + "|".join(re.escape(name) for name in sorted(names, key=len)[::-1]) + ")"
+    def pattern(*names: str) -> str:
+        found = [name for key in names for name in lists[key]]
+        return "(?:" + "|".join(re.escape(name) for name in sorted(found, key=len)[::-1]) + ")"
 
-    front = re.compile(f"^(?:{pattern(lists['front'])}{glue})+")
-    back = re.compile(f"(?:{glue}{pattern(lists['back'])}{glue})+$")
+    # “老师打人” and “着急” are no courtesies: some words count only with a mark beside them.
+    said = f"(?<![{lists['said']}])"
+    front = re.compile(f"^(?:(?:{pattern('front')}|{pattern('front_apart')}(?={mark}|$)){mark}*)+")
+    back = re.compile(
+        f"(?:(?:{said}{pattern('back')}|{mark}+{pattern('back', 'back_apart')}){mark}*)+$"
+    )
     return front, back
 
 
-def views(text: str) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Read:
     """
-    Return the forms of a message that the search compares and averages over.
+    A message as the search compares it.
+
+    Args:
+        forms: The whole message, and of a story its last sentences; at least one, maybe empty.
+        removed: What was left aside, for those who ask why.
+    """
+
+    forms: tuple[str, ...]
+    removed: tuple[Removed, ...] = ()
+
+
+def read(text: str) -> Read:
+    """
+    Normalise a message as it came, whatever was pasted into it.
 
     A short message is one form. In a story the question hides among scenes, each of which may be
     what an entry is about: its last sentences count beside the whole.
     """
-    whole = without_courtesies(normalise(text))
+    words_alone, removed = unwrap(clean(text))
+    plain = normalise(words_alone)
+    whole = without_courtesies(plain)
+    if len(whole) < len(plain):
+        before, _, after = plain.partition(whole)
+        removed += [Removed("courtesy", cut) for cut in (before.strip(), after.strip()) if cut]
+    return Read(_forms(whole), tuple(removed))
+
+
+def views(text: str) -> tuple[str, ...]:
+    """Return the forms of a message that the search compares and averages over; see `read`."""
+    return read(text).forms
+
+
+def _forms(whole: str) -> tuple[str, ...]:
     if len(whole) <= LONG:
         return (whole,)
     sentences = [part.strip() for part in _ENDS.split(whole)]
     telling = [sentence for sentence in sentences if len(sentence) >= SHORTEST_SENTENCE]
     if len(telling) < 2:
         telling = _clauses(whole)
-    return (whole, *telling[-MOST_SENTENCES:])
+    last = (sentence[-LONGEST_SENTENCE:] for sentence in telling[-MOST_SENTENCES:])
+    return (whole[-LONGEST_WHOLE:], *last)
 
 
 def _clauses(text: str) -> list[str]:

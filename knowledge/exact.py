@@ -1,0 +1,79 @@
+"""Messages that are a way of asking word for word, or sound the same as one.
+
+Called by `knowledge.retrieval` before anything is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from knowledge import pinyin
+from knowledge.passages import Document
+from knowledge.text import fold, normalise, without_courtesies
+
+SAME, SOUNDS_SAME = 1.0, 0.95
+LEAST_SOUNDS = 4  # characters: shorter ones sound like too much else
+LONGEST_SOUNDS = 60
+
+
+@dataclass(frozen=True)
+class Match:
+    """
+    A document one of whose ways of asking a message is.
+
+    Args:
+        score: 1 word for word, less if it only sounds so.
+        why: The codes of `Hit`.
+    """
+
+    document: int
+    score: float
+    why: tuple[str, ...]
+
+
+class ExactMatches:
+    """Look up whole messages among the titles, aliases and search words of documents."""
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._found: dict[str, Match] = {}
+        self._sounds: dict[str, int | None] = {}
+        for owner, document in enumerate(documents):
+            self._add(owner, document.questions[:1], ("exact",))
+            self._add(owner, document.terms, ("exact",))
+        for owner, document in enumerate(documents):
+            self._add(owner, document.questions[1:], ("exact", "alias"))
+
+    def _add(self, owner: int, texts: Iterable[str], why: tuple[str, ...]) -> None:
+        match = Match(owner, SAME, why)
+        for text in texts:
+            for form in {fold(text), fold(without_courtesies(normalise(text)))}:
+                if form:
+                    self._found.setdefault(form, match)
+                    self._add_sound(owner, form)
+
+    def _add_sound(self, owner: int, form: str) -> None:
+        """Keep what a way of asking sounds like, unless another document's sounds the same."""
+        if LEAST_SOUNDS <= len(form) <= LONGEST_SOUNDS:
+            sound = pinyin.key(form)
+            known = self._sounds.setdefault(sound, owner)
+            if known != owner:
+                self._sounds[sound] = None
+
+    def find(self, texts: Iterable[str]) -> Match | None:
+        """
+        Return the document that a message asks for word for word, or else by its sound.
+
+        Args:
+            texts: The message as it came, normalised, and as it may have been meant.
+        """
+        forms = [form for text in dict.fromkeys(texts) if (form := fold(text))]
+        for form in forms:
+            if form in self._found:
+                return self._found[form]
+        for form in forms:
+            if LEAST_SOUNDS <= len(form) <= LONGEST_SOUNDS:
+                owner = self._sounds.get(pinyin.key(form))
+                if owner is not None:
+                    return Match(owner, SOUNDS_SAME, ("pinyin",))
+        return None
