@@ -25,6 +25,7 @@ from bot.cli import (
     setup,
     simulate,
     staff,
+    why,
 )
 from bot.core.errors import XinqingError
 from knowledge.errors import KnowledgeError
@@ -35,6 +36,7 @@ app = typer.Typer(
 serving.add(app)
 setup.add(app)
 batch.add(app)
+why.add(app)
 doctor.add(app)
 handbook.add(app)
 move.add(app)
