@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from openpyxl import Workbook
 
 from bot.config import load_settings
 from bot.core.clock import SHANGHAI
 from bot.core.errors import InputInvalid
 from bot.core.hotlines import load_hotlines
-from bot.services import excel
 from bot.services.handbook_files import excel as sheets
 from bot.services.handbook_files import markdown
 from bot.services.handbook_files.plan import REFUSED, Line, make_plan, write_plan
 from bot.services.handbook_files.reading import read_file
 from bot.services.handbook_files.report import report_page
 from bot.services.handbook_files.rows import taken
+from bot.services.handbook_files.told import report_file, rest, shown
 from bot.services.handbook_files.words import said, words
 from bot.web.handbook_print import handbook_pdf
 from bot.wiring import HANDBOOK
@@ -82,10 +81,12 @@ def import_(
     lines = make_plan(read, handbook, load_hotlines().numbers(), today)
     for note in read.notes:
         typer.echo(note)
-    for line in lines:
+    for line in shown(lines):
         typer.echo("  ".join(cell for cell in _cells(line) if cell))
+    if rest(lines):
+        typer.echo(rest(lines))
     if report:
-        _write(report, _report(lines))
+        _write(report, report_file(lines))
     _sum_up(lines)
     if write:
         typer.echo(said("command", "written", count=write_plan(lines, folder)))
@@ -130,17 +131,8 @@ def _write(target: Path, content: bytes) -> None:
 
 def _cells(line: Line) -> list[str]:
     state = said("state", line.state)
-    return [said("command", "row", number=line.number), state, line.id, "".join(line.reasons)]
-
-
-def _report(lines: list[Line]) -> bytes:
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(words()["sheet"]["report"])
-    sheet.append(words()["sheet"]["report_columns"])
-    for line in lines:
-        cells = [line.id, line.title, said("state", line.state), "\n".join(line.reasons)]
-        sheet.append([line.number, *(sheets.cell(sheet, text) for text in cells)])
-    return excel.packed(book)
+    row = said("command", "row", number=line.number)
+    return [row, state, line.id, line.title, "".join(line.reasons)]
 
 
 def _sum_up(lines: list[Line]) -> None:

@@ -1,7 +1,8 @@
 """The handbook as an Excel sheet: one row an entry, one column a field or a section."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -175,14 +176,32 @@ def _row(
 ) -> Row:
     if not any(values.values()):
         return Row(number, faults=(said("row", "empty"),), empty=True)
-    notes: tuple[str, ...] = ()
-    if not values.get("id") and values.get("topic") in topics():
-        values = {**values, "id": numbering.next(values["topic"])}
-        if not values["id"]:
-            return Row(number, faults=(*faults, said("row", "topic_full")))
-        notes = (said("row", "numbered", id=values["id"]),)
+    topic = values.get("topic", "")
+    if values.get("id"):
+        return _read_row(number, values, faults)
+    if topic not in topics():  # without a topic there is no number to give: that is the fault
+        told = [said("row", "no_topic", topic=topic[:20])] if topic else []
+        return _read_row(number, values, [*faults, *told], unsaid=("id",))
+    found = numbering.next(topic)
+    if not found:
+        told = [*faults, said("row", "topic_full")]
+        return Row(number, faults=tuple(told), title=values.get("title", ""))
+    notes = (said("row", "numbered", id=found),)
+    return _read_row(number, {**values, "id": found}, faults, notes=notes)
+
+
+def _read_row(
+    number: int,
+    values: Mapping[str, str],
+    faults: Sequence[str],
+    *,
+    notes: tuple[str, ...] = (),
+    unsaid: Collection[str] = (),
+) -> Row:
     sections = {name: values.get(name, "") for name in _headings()}
-    return row_of(number, write_fields(_fields(values), sections), *faults, notes=notes)
+    text = write_fields(_fields(values), sections)
+    row = row_of(number, text, *faults, notes=notes, unsaid=unsaid)
+    return replace(row, id=values.get("id", ""), title=values.get("title", ""))
 
 
 def _fields(values: Mapping[str, str]) -> dict[str, str | Sequence[str]]:

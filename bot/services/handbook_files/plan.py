@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from bot.services.handbook_files.rows import Read, Row, taken
+from bot.services.handbook_files.rows import Read, Row, sentence, taken
 from bot.services.handbook_files.words import said, words
 from knowledge.check import check_entry, check_handbook
 from knowledge.entry import Entry
@@ -28,22 +28,25 @@ class Line:
     Args:
         entry: as it will be written, its version raised where the text changed.
         reasons: sentences for a person: why it is refused, or what to look at.
+        given_id: as it was written, where there is no entry; so is `given_title`.
     """
 
     number: int
     state: str
     entry: Entry | None
     reasons: tuple[str, ...] = ()
+    given_id: str = ""
+    given_title: str = ""
 
     @property
     def id(self) -> str:
         """The entry's id, as far as it could be read."""
-        return self.entry.id if self.entry else ""
+        return self.entry.id if self.entry else self.given_id
 
     @property
     def title(self) -> str:
         """The entry's title, as far as it could be read."""
-        return self.entry.title if self.entry else ""
+        return self.entry.title if self.entry else self.given_title
 
 
 def make_plan(
@@ -77,8 +80,7 @@ def _whole(handbook: Handbook, lines: Sequence[Line]) -> Handbook:
 def _by_file(problems: Sequence[Problem]) -> dict[Path, list[tuple[bool, str]]]:
     found: dict[Path, list[tuple[bool, str]]] = {}
     for problem in problems:
-        said_so = f"{problem.field}：{problem.text}"
-        found.setdefault(problem.file, []).append((problem.severity == "error", said_so))
+        found.setdefault(problem.file, []).append((problem.severity == "error", sentence(problem)))
     return found
 
 
@@ -119,7 +121,8 @@ def _alike(one: Entry | None, other: Entry | None) -> bool:
 def _line(row: Row, handbook: Handbook) -> Line:
     if row.entry is None or row.faults:
         state = EMPTY if row.empty else REFUSED
-        return Line(row.number, state, row.entry, (*row.faults, *row.notes))
+        reasons = (*row.faults, *row.notes)
+        return Line(row.number, state, row.entry, reasons, row.id, row.title)
     before = handbook.entries.get(row.entry.id)
     if before is None:
         if row.entry.id in taken(handbook):

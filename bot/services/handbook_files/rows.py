@@ -1,16 +1,19 @@
 """What was read of a file of entries, before it is compared with anything."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.services.handbook_files.words import said
+from bot.services.handbook_files.words import said, words
 from knowledge.entry import Entry
 from knowledge.loader import LARGEST_FILE, Handbook, parse_entry
-from knowledge.problems import problem
+from knowledge.problems import Problem, problem
 from knowledge.writer import write_entry
 
 MOST_ROWS = 5_000
+# Where a head stands that nobody could read, and how much of a line of it is shown.
+HEAD, LONGEST_GIVEN = 4_000, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Row:
         entry: nothing when it could not be read.
         faults: sentences that keep it out.
         notes: sentences that don't.
+        id: as it was written, also where the rest could not be read; so is `title`.
     """
 
     number: int
@@ -29,6 +33,8 @@ class Row:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     empty: bool = False
+    id: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +46,42 @@ class Read:
     notes: tuple[str, ...] = ()
 
 
-def row_of(number: int, text: str, *faults: str, notes: tuple[str, ...] = ()) -> Row:
-    """Read one entry's text as a row; a text that can't be written back as it is, is a fault."""
+def row_of(
+    number: int,
+    text: str,
+    *faults: str,
+    notes: tuple[str, ...] = (),
+    unsaid: Collection[str] = (),
+) -> Row:
+    """Read one entry's text as a row; a text that can't be written back as it is, is a fault.
+
+    Args:
+        unsaid: fields of which nothing is said, because `faults` say it.
+    """
     place = Path(f"{number}.md")
+    id_, title = _given(text, "id"), _given(text, "title")
     if len(text.encode("utf-8", "replace")) > LARGEST_FILE:
         too_large = problem("too_large", place, size=len(text.encode("utf-8", "replace")))
-        return Row(number, None, (*faults, too_large.text), notes)
+        return Row(number, None, (*faults, too_large.text), notes, id=id_, title=title)
     entry, problems = parse_entry(text, place)
-    found = [*faults, *(f"{p.field}：{p.text}" for p in problems if p.severity == "error")]
+    errors = [p for p in problems if p.severity == "error" and p.field not in unsaid]
+    found = [*faults, *map(sentence, errors)]
     if entry is not None and parse_entry(write_entry(entry), place)[0] != entry:
         found.append(said("row", "cut_off"))
-    return Row(number, entry, tuple(found), notes)
+    return Row(number, entry, tuple(found), notes, id=id_, title=title)
+
+
+def sentence(found: Problem) -> str:
+    """Return what is wrong as people read it: by the sheet's own names, and no name twice."""
+    name = str(words()["columns"].get(found.field, found.field))
+    text = found.text.replace(f"“{found.field}”", f"“{name}”")
+    return text if text.startswith(name) or f"“{name}”" in text else f"{name}：{text}"
+
+
+def _given(text: str, key: str) -> str:
+    """Return a line of a text's head, though the head as a whole may not be readable."""
+    found = re.search(rf"^{key}[ \t]*:[ \t]*([^\n]*)$", text[:HEAD], re.M)
+    return found[1].strip().strip("\"'").strip()[:LONGEST_GIVEN] if found else ""
 
 
 def taken(handbook: Handbook) -> frozenset[str]:
