@@ -104,7 +104,9 @@ def with_numbers(text: str) -> Markup:
     return Markup(_PLACEHOLDER.sub(linked, str(escape(text))))
 
 
+@cache
 def _environment() -> Environment:
+    """Return the one environment of the process: it keeps the templates compiled."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
