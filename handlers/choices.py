@@ -1,27 +1,166 @@
-"""A number sent in reply to up to three choices, valid for ten minutes."""
+"""What refers to the words just before: a number, none of them, or one section of the answer.
 
+Numbers are valid for ten minutes, a section can be asked for as long as one is still talking.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.core.clock import epoch_ms
 from bot.core.commands import bare_number, spoken
-from bot.core.messages import Outcome
+from bot.core.messages import Outcome, Reply
+from bot.services import gaps
+from bot.services.answers import word_answer, word_section
 from bot.services.handling import Context, StoredMessage
-from bot.services.replies import answer
+from bot.services.remembered import (
+    ANSWER,
+    ANSWER_VALID,
+    CHOICES,
+    Offer,
+    answer_given,
+    offered,
+    question_of,
+    still_offered,
+    still_talking,
+)
+from bot.services.replies import answer, choices, detail_of, options_of
+from knowledge.chosen import all_chosen, none_chosen, numbers_chosen
+from knowledge.decision import MOST_CANDIDATES, Decision
+from knowledge.entry import Entry
+from knowledge.follow_up import MORE, section_asked
+from knowledge.retrieval import Hit
+
+NAME = "choices"
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
-    """Give the entry whose number was chosen."""
+    """Give what was chosen or asked for of what was said before."""
     if not spoken(message.kind):
         return None
-    pending = context.sender.pending
-    number = bare_number(message.text)
-    if number is None or pending.get("kind") != "choices":
-        return None
-    if context.sender.pending_expired:
-        return context.outcome("choices", "choices.expired")
-    offered = pending.get("entries")
-    entries = [str(item) for item in offered] if isinstance(offered, list) else []
-    if not 1 <= number <= len(entries):
-        return context.outcome("choices", "choices.out_of_range", count=len(entries))
-    entry = context.services.answers.entry(entries[number - 1])
+    if none_chosen(message.text):
+        return _none(context)
+    numbers = numbers_chosen(message.text)
+    if numbers or all_chosen(message.text):
+        return _numbers(context, message, numbers)
+    section = section_asked(message.text)
+    return _section(context, section) if section is not None else None
+
+
+# Numbers ------------------------------------------------------------------------------------------
+
+
+def _numbers(context: Context, message: StoredMessage, numbers: tuple[int, ...]) -> Outcome | None:
+    sender = context.sender
+    offer = offered(sender.pending)
+    if offer is None:
+        # A single number is answered as what it may be besides (`handlers.smalltalk`), and a list
+        # of something else has its own handler.
+        alone = bare_number(message.text) is not None or "ids" in sender.pending
+        return None if alone else context.outcome(NAME, "choices.nothing_before")
+    if not still_offered(sender.pending, sender.pending_until, context.now):
+        return context.outcome(NAME, "choices.expired")
+    count = len(offer.entries)
+    wanted = numbers or tuple(range(1, count + 1))
+    there = [number for number in wanted if 1 <= number <= count]
+    if not there:
+        return context.outcome(NAME, "choices.out_of_range", count=count)
+    return _give(context, message, offer, there)
+
+
+def _give(context: Context, message: StoredMessage, offer: Offer, there: list[int]) -> Outcome:
+    """Give the first that was chosen, and name the others under their numbers."""
+    services = context.services
+    first, *others = there
+    entry = services.answers.entry(offer.entries[first - 1])
     if entry is None:
-        return context.outcome("choices", "choices.expired")
-    question = int(str(pending.get("question", message.id)))
-    return answer(context, "choices", entry, question_id=question, score=1.0)
+        return context.outcome(NAME, "choices.expired")
+    lines = []
+    for number in others:
+        other = services.answers.entry(offer.entries[number - 1])
+        lines += [options_of(services.phrases, [other], number)] if other else []
+    after = services.phrases.format("choices.rest", options="\n".join(lines)) if lines else ""
+    question = question_of(context.sender.pending)
+    return answer(
+        context,
+        NAME,
+        entry,
+        question_id=message.id if question is None else question,
+        score=1.0,
+        offer=_lasting(context, offer),
+        after=after,
+    )
+
+
+def _lasting(context: Context, offer: Offer) -> Offer:
+    """Return an offer that ends when it would have, whatever is remembered from now on."""
+    until = context.sender.pending_until
+    return Offer(offer.entries, offer.until or (epoch_ms(until) if until else 0))
+
+
+# None of them -------------------------------------------------------------------------------------
+
+
+def _none(context: Context) -> Outcome:
+    """Note for the editors that nothing offered, or the one answer, was what was asked."""
+    sender = context.sender
+    question, offer = question_of(sender.pending), offered(sender.pending)
+    if question is None or sender.pending.get("kind") not in (ANSWER, CHOICES):
+        return context.outcome(NAME, "feedback.nothing_before")
+    if offer is None:
+
+        async def not_useful(session: AsyncSession) -> None:
+            await gaps.not_useful(session, question, now=context.now)
+
+        return context.outcome(NAME, "feedback.not_useful", not_useful)
+    entries = offer.entries
+
+    async def none_of(session: AsyncSession) -> None:
+        await gaps.none_of(session, question, entries, now=context.now)
+
+    reply = context.say("choices.none", kind="abstain")
+    hits = [Hit(entry, 0.0, (), "") for entry in entries]
+    return Outcome(NAME, (reply,), (none_of,), detail_of("abstain", 0.0, hits))
+
+
+# A section of the answer --------------------------------------------------------------------------
+
+
+def _section(context: Context, key: str) -> Outcome | None:
+    """Give the section of the entry before that was asked for."""
+    sender, services = context.sender, context.services
+    if not still_talking(sender.pending, sender.pending_until, context.now):
+        return None
+    entry = services.answers.entry(str(sender.pending.get("entry", "")))
+    if entry is None:
+        return None
+    if key == MORE:
+        return _more(context, entry)
+    book, region = services.lines.book, sender.region
+    text = word_section(entry, key, services.phrases, book, region=region)
+    part = int(str(sender.pending.get("part", 0)))
+    return _said(context, entry, text, part) if text else None
+
+
+def _more(context: Context, entry: Entry) -> Outcome | None:
+    """Give what did not fit before; where all was said, offer what is related."""
+    sender, services = context.sender, context.services
+    part = int(str(sender.pending.get("part", 0))) + 1
+    parts = word_answer(entry, services.phrases, services.lines.book, region=sender.region)
+    if part < len(parts):
+        return _said(context, entry, parts[part], part)
+    known = [one for one in entry.related if services.answers.entry(one)]
+    if not known:
+        return context.outcome(NAME, "answer.no_more")
+    hits = tuple(Hit(one, 0.0, ("related",), "") for one in known[:MOST_CANDIDATES])
+    question = question_of(sender.pending) or 0
+    decision = Decision("choices", None, hits)
+    return choices(context, NAME, decision, question_id=question, frame="choices.follow_up")
+
+
+def _said(context: Context, entry: Entry, text: str, part: int) -> Outcome:
+    sender = context.sender
+    offer = offered(sender.pending)
+    lasting = _lasting(context, offer) if offer else None
+    kept = answer_given(entry.id, question_of(sender.pending) or 0, part, lasting)
+    reply = Reply(text, "answer", f"entry:{entry.id}@{entry.version}")
+    detail = detail_of("answer", 1.0, ()) | {"entry": entry.id}
+    return Outcome(NAME, (reply,), (context.remember(kept, ANSWER_VALID),), detail)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import knowledge
-from bot.services.answers import Answers
+from bot.services.answers import Answers, Before
 from bot.services.screening import Screen, Screened
 from knowledge.decision import Decision, Thresholds
 from knowledge.loader import Handbook, load_handbook
+from knowledge.preference import NOBODY, Asker
 from knowledge.retrieval import Hit, Retriever
 from knowledge.risk import default_rules
 
@@ -78,12 +79,14 @@ class FakeAnswers(Answers):
         self.reached = asyncio.Event()
         self.begun = 0
 
-    async def ask(self, question: str) -> Decision:
+    async def ask(
+        self, question: str, asker: Asker = NOBODY, before: Before | None = None
+    ) -> Decision:
         """Decide at once, in this thread, unless the gate is shut."""
         self.reached.set()
         self.begun += 1
         await self.gate.wait()
-        return self.decide(question)
+        return self.decide(question, asker, before)
 
 
 class ReadyScreen(Screen):

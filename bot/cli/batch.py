@@ -62,7 +62,7 @@ def _answer(house: House, outcome: Outcome | None) -> dict[str, Any]:
         "entry": entry.id if entry else None,
         "covers": list(entry.covers) if entry else [],
         "title": entry.title if entry else None,
-        "text": outcome.replies[0].text if outcome and outcome.replies else "",
+        "text": _words(outcome),
         "version": entry.version if entry else None,
         "state": entry.state if entry else None,
         "score": detail.get("score"),
@@ -71,6 +71,15 @@ def _answer(house: House, outcome: Outcome | None) -> dict[str, Any]:
             for entry_id, score in detail.get("candidates", [])
         ],
     }
+
+
+def _words(outcome: Outcome | None) -> str:
+    """Return what was answered: the first reply, and those that go on with it."""
+    if outcome is None or not outcome.replies:
+        return ""
+    first = outcome.replies[0]
+    rest = [reply.text for reply in outcome.replies[1:] if reply.kind == first.kind == "answer"]
+    return "\n\n".join([first.text, *rest])
 
 
 def _candidate(house: House, entry_id: str, score: float) -> dict[str, Any]:

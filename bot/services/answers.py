@@ -1,7 +1,8 @@
 """Answers: search the handbook, decide, and put a reviewed entry into one message.
 
 The very same decision is used live, in the test box and by the batch command. In live mode an
-entry that nobody has signed is never given as an answer.
+entry that nobody has signed is never given as an answer. What fits the child's stage and the asker
+ranks a little higher, and a message that goes on with the one before is searched together with it.
 """
 
 import asyncio
@@ -13,15 +14,24 @@ from dataclasses import dataclass, replace
 from bot.core.hotlines import HotlineBook
 from bot.core.phrases import BYTE_LIMIT, PhraseBook
 from bot.services.wording import fill_numbers
-from knowledge.decision import Decision, Thresholds, decide, is_smalltalk
+from knowledge.decision import MOST_CANDIDATES, Decision, Thresholds, decide, is_smalltalk
 from knowledge.entry import Entry, heading
+from knowledge.follow_up import mixed
 from knowledge.loader import Handbook
+from knowledge.preference import NOBODY, Asker, prefer, stages_said
 from knowledge.problems import entry_format
 from knowledge.retrieval import Hit, Retriever
 
 FRAME_RESERVE = 420
 LONG_QUESTION = 20_000
 PRIVATE_TOPICS = frozenset({"T03", "T09", "T10", "T13", "T18", "T20", "T26"})
+# More than are offered, so that what fits the child's stage can come forward.
+SEARCHED = 10
+# A message whose best scores come to less has a meaning of its own that the handbook does not have
+# (the canteen, the weather); it does not go on with anything.
+FOREIGN = 0.01
+# A longer question is a story, and its entry's title says better what it was about.
+SHORT_QUESTION = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,19 @@ class Part:
 
     def __str__(self) -> str:
         return f"〔{self.heading}〕\n{self.text}" if self.heading else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a message may go on with.
+
+    Args:
+        entry: the entry that was given, empty after mere choices.
+        question: what was asked, empty where it may not be carried over.
+    """
+
+    entry: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +126,56 @@ class Answers:
     def _may_show(self, entry: Entry) -> bool:
         return self._unsigned_allowed or bool(entry.reviewers)
 
-    async def ask(self, question: str) -> Decision:
-        """Search and decide, in a thread: the encoder works for some milliseconds."""
-        return await asyncio.to_thread(self.decide, question)
+    async def ask(
+        self, question: str, asker: Asker = NOBODY, before: Before | None = None
+    ) -> Decision:
+        """Search and decide, in a thread: the encoder works for some milliseconds.
 
-    def decide(self, question: str) -> Decision:
-        """Search and decide."""
+        Args:
+            asker: what is known of the person.
+            before: what the message goes on with; None: it stands on its own.
+        """
+        return await asyncio.to_thread(self.decide, question, asker, before)
+
+    def decide(
+        self, question: str, asker: Asker = NOBODY, before: Before | None = None
+    ) -> Decision:
+        """Search and decide; the arguments are those of `ask`."""
         with self.hold():
-            return self._decide(question)
+            hits = self._found(question)
+            if before is not None and sum(hit.score for hit in hits[:MOST_CANDIDATES]) >= FOREIGN:
+                return self._go_on(question, hits, asker, before)
+            return decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
 
-    def _decide(self, question: str) -> Decision:
-        hits = self.retriever.search(question[:LONG_QUESTION], top_k=5)
-        return decide([hit for hit in hits if self._known(hit)], self.thresholds)
+    def _found(self, question: str) -> list[Hit]:
+        hits = self.retriever.search(question[:LONG_QUESTION], top_k=SEARCHED)
+        return [hit for hit in hits if self._known(hit)]
+
+    def _go_on(self, question: str, alone: Sequence[Hit], asker: Asker, before: Before) -> Decision:
+        """Decide with the scores of the message alone and of both together, the latter for less."""
+        entry = self.entry(before.entry)
+        whole = before.question
+        if entry is not None and not 0 < len(whole) <= SHORT_QUESTION:
+            whole = entry.title
+        together = self._found(f"{whole[-SHORT_QUESTION:]} {question}")
+        ranked = mixed(alone, together, self._near(entry), answered=entry is not None)
+        if not stages_said(question) and (said := stages_said(before.question)):
+            asker = replace(asker, stage="".join(sorted(said)))
+        found = decide(prefer(ranked, self.handbook.entries, asker, question), self.thresholds)
+        if entry is None or found.kind == "abstain" or found.entry not in (None, entry.id):
+            return found
+        # The same entry again would say nothing new: it is offered with what is related to it.
+        more = [Hit(id_, 0.0, ("related",), "") for id_ in entry.related if self.entry(id_)]
+        offered = [hit for hit in found.candidates if hit.score >= self.thresholds.candidate]
+        more = [hit for hit in more if hit.entry not in {one.entry for one in offered}]
+        return Decision("choices", None, (*offered, *more)[:MOST_CANDIDATES])
+
+    def _near(self, entry: Entry | None) -> frozenset[str]:
+        """Return the entries of the same topic, and those that an entry names as related."""
+        if entry is None:
+            return frozenset()
+        same = (one.id for one in self.handbook.entries.values() if one.topic == entry.topic)
+        return frozenset((*same, *entry.related))
 
     def _known(self, hit: Hit) -> bool:
         return self.entry(hit.entry) is not None
@@ -143,12 +204,14 @@ def word_answer(
     link: str = "",
     frame: str = "answer.frame",
     leave_out: frozenset[str] = frozenset(),
+    after: str = "",
 ) -> tuple[str, ...]:
     """Put an entry into messages of at most 2,048 bytes, the first one complete in itself.
 
     Args:
         frame: the phrase around the first message.
         leave_out: sections that are not shown.
+        after: what stands below the first message, for which less of the entry is said in it.
 
     Returns:
         The first message with the short answer, the steps, the words to say and the red flags;
@@ -165,7 +228,9 @@ def word_answer(
         entry=entry.id,
         version=entry.version,
     )
-    first, rest = _fill_first(parts, BYTE_LIMIT - FRAME_RESERVE - len(source.encode()))
+    below = f"\n\n{after}" if after else ""
+    taken = FRAME_RESERVE + len(source.encode()) + len(below.encode())
+    first, rest = _fill_first(parts, BYTE_LIMIT - taken)
     if link:
         first = [*first, Part("", phrases.format("answer.page", link=link))]
     head = phrases.format(frame, title=entry.title, body=_join(first), source=source, label=label)
@@ -173,11 +238,72 @@ def word_answer(
     while rest:
         body, rest = _fill(rest, BYTE_LIMIT - FRAME_RESERVE)
         more.append(phrases.format("answer.more", body=_join(body), label=label))
-    return (head, *more)
+    return (head + below, *more)
+
+
+def word_section(
+    entry: Entry, key: str, phrases: PhraseBook, book: HotlineBook, *, region: str = ""
+) -> str:
+    """Put one section of an entry into a message; empty where the entry has none.
+
+    Args:
+        key: of `format.toml`.
+    """
+    text = entry.told_flags if key == "red_flags" else entry.section(key).strip()
+    if not text:
+        return ""
+    part = Part(heading(key).split(":")[0], fill_numbers(text, phrases, book, region))
+    return phrases.format(
+        "answer.frame",
+        title=entry.title,
+        body=str(part),
+        source=_source(entry, phrases),
+        label=_label(entry, phrases),
+    )
+
+
+def word_short(
+    entry: Entry, number: int, room: int, phrases: PhraseBook, book: HotlineBook, region: str = ""
+) -> str:
+    """Put an entry into a few lines with a number before them: the sentence, then what fits.
+
+    Args:
+        room: bytes; the sentence and the source stand in any case.
+    """
+    parts = [
+        replace(part, text=fill_numbers(part.text, phrases, book, region))
+        for part in _parts(entry, SHORT_LEAVES_OUT)
+    ]
+
+    def worded(shown: Sequence[Part]) -> str:
+        return phrases.format(
+            "answer.one_of_several",
+            number=number,
+            title=entry.title,
+            body=_join(shown),
+            source=_source(entry, phrases),
+        )
+
+    bare = len(worded([]).encode())
+    return worded(_fill(parts, room - bare)[0])
+
+
+def _source(entry: Entry, phrases: PhraseBook) -> str:
+    return phrases.format(
+        "answer.source",
+        sources="；".join(entry.sources[:1]),
+        entry=entry.id,
+        version=entry.version,
+    )
+
+
+def _label(entry: Entry, phrases: PhraseBook) -> str:
+    return phrases.format("label.auto" if entry.reviewers else "label.auto_unreviewed")
 
 
 # The order of reading; where not all fit, the danger signs go before the words to say.
 _NOW = frozenset({"steps", "red_flags"})
+SHORT_LEAVES_OUT = frozenset({"scripts", "avoid", "reason", "school", "grandparents"})
 _ORDER = ("steps", "scripts", "red_flags", "avoid", "reason", "school", "grandparents")
 
 

@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from bot.core.crisis import family_of
 from bot.core.errors import NotFound
+from bot.core.grade_names import stage_of
 from bot.core.levels import ESCALATED
 from bot.core.messages import Kind, Outcome, Reply
 from bot.db.models import Assessment, Case, Contact, Delivery, Message, Place
@@ -21,12 +23,14 @@ from bot.services.remembered import BESIDE
 
 Effect = Callable[[AsyncSession], Awaitable[None]]
 
+_Above = aliased(Place)
 # Built once: it runs for every message.
 _LOAD = (
-    select(Message, Contact, Assessment, Place.region)
+    select(Message, Contact, Assessment, Place, _Above)
     .join(Contact, Contact.id == Message.contact_id)
     .join(Assessment, Assessment.message_id == Message.id)
     .outerjoin(Place, Place.id == Contact.place_id)
+    .outerjoin(_Above, _Above.id == Place.parent_id)
     .where(Message.id == bindparam("message"))
 )
 
@@ -57,6 +61,9 @@ class Sender:
         held: a counselor holds the conversation.
         attended: the holder took it, or wrote, a short time ago; the bot keeps out of it.
         reachable: the platform takes 1:1 messages to this person now.
+        pending_until: until when `pending` holds.
+        stage: the handbook's (A to F) of the class whose code was scanned, empty when unknown.
+        guardian_id: the guardian it was proved to be.
     """
 
     id: int
@@ -70,6 +77,9 @@ class Sender:
     reachable: bool
     pending: dict[str, object]
     pending_expired: bool
+    pending_until: datetime | None = None
+    stage: str = ""
+    guardian_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +183,11 @@ async def load(
     row = (await session.execute(_LOAD, {"message": message_id})).first()
     if row is None:
         raise NotFound(f"message {message_id}")
-    message, contact, assessment, region = row
+    message, contact, assessment, place, above = row
     case = await cases.open_case(session, contact.id)
     danger = await _danger(session, assessment, case, now)
     attended = await conversations.attended(session, contact, now)
-    sender = _sender(contact, region, attended, now)
+    sender = _sender(contact, place, stage_at(place, above), attended, now)
     return Context(services, sender, danger, now), _stored(message)
 
 
@@ -197,11 +207,22 @@ def _stored(message: Message) -> StoredMessage:
     )
 
 
-def _sender(contact: Contact, region: str | None, attended: bool, now: datetime) -> Sender:
+def stage_at(place: Place | None, above: Place | None) -> str:
+    """Return the handbook's stage of a class, from its grade where it has none; else nothing."""
+    for one in (place, above):
+        found = (one.stage or stage_of(one.name)) if one is not None else None
+        if found:
+            return found
+    return ""
+
+
+def _sender(
+    contact: Contact, place: Place | None, stage: str, attended: bool, now: datetime
+) -> Sender:
     open_until = contact.pending_until
     return Sender(
         id=contact.id,
-        region=region or "",
+        region=place.region if place else "",
         greeted=contact.greeted_at is not None,
         stopped=contact.stopped_at is not None,
         courses_stopped=contact.courses_stopped_at is not None,
@@ -211,6 +232,9 @@ def _sender(contact: Contact, region: str | None, attended: bool, now: datetime)
         reachable=contacts.can_write(contact, now),
         pending=contact.pending or {},
         pending_expired=open_until is None or open_until <= now,
+        pending_until=open_until,
+        stage=stage,
+        guardian_id=contact.guardian_id,
     )
 
 

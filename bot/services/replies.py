@@ -5,10 +5,17 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.messages import Outcome, Reply
+from bot.core.phrases import PhraseBook
 from bot.services import gaps
 from bot.services.answers import word_answer
 from bot.services.handling import Context, StoredMessage
-from bot.services.remembered import ANSWER_VALID, CHOICES_VALID, answer_given, choices_given
+from bot.services.remembered import (
+    ANSWER_VALID,
+    CHOICES_VALID,
+    Offer,
+    answer_given,
+    choices_given,
+)
 from knowledge.decision import Decision
 from knowledge.entry import Entry
 from knowledge.retrieval import Hit
@@ -24,12 +31,16 @@ def answer(
     hits: Sequence[Hit] = (),
     frame: str = "answer.frame",
     leave_out: frozenset[str] = frozenset(),
+    offer: Offer | None = None,
+    after: str = "",
 ) -> Outcome:
     """Return the outcome that gives an entry.
 
     Args:
         frame: the phrase around it.
         leave_out: sections that are not shown.
+        offer: entries that can still be chosen by number.
+        after: what is said below it, in the same message.
     """
     services = context.services
     link = f"{services.public_url}/handbook/{entry.id}" if services.public_url else ""
@@ -41,10 +52,11 @@ def answer(
         link=link,
         frame=frame,
         leave_out=leave_out,
+        after=after,
     )
     reply = Reply(parts[0], "answer", f"entry:{entry.id}@{entry.version}")
-    keep = context.remember(answer_given(entry.id, question_id), ANSWER_VALID)
-    detail = _detail("answer", score, hits) | {"entry": entry.id}
+    keep = context.remember(answer_given(entry.id, question_id, offer=offer), ANSWER_VALID)
+    detail = detail_of("answer", score, hits) | {"entry": entry.id}
     return Outcome(handler, (reply,), (keep,), detail)
 
 
@@ -56,23 +68,27 @@ def choices(
     question_id: int,
     frame: str = "choices.frame",
 ) -> Outcome:
-    """Return the outcome that offers up to three entries by number.
+    """Return the outcome that offers some entries by number.
 
     Args:
         frame: the phrase around them.
     """
-    phrases = context.services.phrases
     found = [context.services.answers.entry(hit.entry) for hit in decision.candidates]
     entries = [entry for entry in found if entry is not None]
-    options = "\n".join(
-        phrases.format("choices.option", number=number, title=entry.title)
-        for number, entry in enumerate(entries, 1)
-    )
+    options = options_of(context.services.phrases, entries)
     reply = context.say(frame, kind="choices", fields={"options": options})
     ids = [entry.id for entry in entries]
     keep = context.remember(choices_given(ids, question_id), CHOICES_VALID)
-    detail = _detail("choices", decision.score, decision.candidates)
+    detail = detail_of("choices", decision.score, decision.candidates)
     return Outcome(handler, (reply,), (keep,), detail)
+
+
+def options_of(phrases: PhraseBook, entries: Sequence[Entry], start: int = 1) -> str:
+    """Return the titles of entries as lines, numbered from `start`."""
+    return "\n".join(
+        phrases.format("choices.option", number=number, title=entry.title)
+        for number, entry in enumerate(entries, start)
+    )
 
 
 def abstain(
@@ -90,10 +106,11 @@ def abstain(
             session, message.id, message.text, decision.candidates, now=context.now
         )
 
-    detail = _detail("abstain", decision.score, decision.candidates)
+    detail = detail_of("abstain", decision.score, decision.candidates)
     return Outcome(handler, (context.say(phrase, kind="abstain"),), (ticket,), detail)
 
 
-def _detail(kind: str, score: float, hits: Sequence[Hit]) -> dict[str, object]:
+def detail_of(kind: str, score: float, hits: Sequence[Hit]) -> dict[str, object]:
+    """Return what the log and the batch command say of a decision."""
     candidates = [(hit.entry, round(hit.score, 4)) for hit in hits]
     return {"kind": kind, "score": round(score, 4), "candidates": candidates}
