@@ -14,6 +14,7 @@ from bot.web import (
     routes_account,
     routes_care,
     routes_duty,
+    routes_editor,
     routes_files,
     routes_followups,
     routes_parents,
@@ -108,6 +109,7 @@ _AREAS = (
     routes_duty,
     routes_care,
     routes_reports,
+    routes_editor,
 )
 PAGES: dict[tuple[str, str], Page] = {
     line: case_reasons.door(line, TABLE[line], page) if line in TABLE else page

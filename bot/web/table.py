@@ -29,6 +29,7 @@ from bot.web.access import (
 from bot.web.access_account import ACCOUNT
 from bot.web.access_care import CARE
 from bot.web.access_duty import DUTY
+from bot.web.access_editor import EDITOR
 from bot.web.access_files import FILES
 from bot.web.access_followups import FOLLOWUPS
 from bot.web.access_parents import PARENTS
@@ -112,6 +113,7 @@ _AREAS = (
     DUTY,
     CARE,
     REPORTS,
+    EDITOR,
 )
 
 TABLE: Mapping[tuple[str, str], Access] = {

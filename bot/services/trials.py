@@ -1,0 +1,194 @@
+"""What would be said to a question, in its very words, and why: tried, never sent or kept.
+
+Called by the editors' trial page. The decision is the one of `bot.services.answers`, the words are
+the ones that handlers send. What needs a contact is not tried: the greeting, what was said before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bot.core.commands import smalltalk_phrase, thanks
+from bot.core.hotlines import HotlineBook
+from bot.core.phrases import PhraseBook
+from bot.services import wording
+from bot.services.answers import LONG_QUESTION, Answers, word_answer
+from knowledge.asked import split_questions
+from knowledge.decision import MOST_CANDIDATES, Decision
+from knowledge.entry import Entry
+from knowledge.explanation import Explanation, HitExplanation
+from knowledge.preference import NOBODY, Asker
+
+Kind = Literal["danger", "smalltalk", "answer", "choices", "abstain"]
+Place = Literal["answered", "offered", "below", "outside", "unsigned"]
+# As many as live looks at, so that what fits the asker better can come forward; of these are shown:
+SEARCHED, SHOWN = 10, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What words are made with: the phrases, the lines, the moment, the pages' address."""
+
+    phrases: PhraseBook
+    book: HotlineBook
+    moment: datetime
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry found.
+
+    Args:
+        score: after stage and asker; `why.score` is the one before.
+        place: what the decision makes of it; `unsigned`: it may not be shown at all.
+    """
+
+    entry: Entry
+    score: float
+    place: Place
+    why: HitExplanation
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several questions of a message, with what it would come to by itself."""
+
+    question: str
+    kind: str
+    score: float
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A question tried out.
+
+    Args:
+        kind: what would be done. For `danger` the words are those that an answer would have.
+        words: the messages, the first one and what comes after "more".
+        score: of the first entry, 0 for nothing.
+        total: the scores of the first three together, at most 1.
+        found: the entries in the order of the decision.
+        parts: the questions of a message that asks several.
+        unsent: the thresholds would answer or offer, but nobody has signed what was found.
+    """
+
+    kind: Kind
+    words: tuple[str, ...]
+    score: float
+    total: float
+    explanation: Explanation
+    found: tuple[Found, ...]
+    parts: tuple[Part, ...]
+    unsent: bool
+
+
+def run(
+    answers: Answers,
+    speech: Speech,
+    question: str,
+    *,
+    asker: Asker = NOBODY,
+    wanted: str | None = None,
+    danger: bool = False,
+) -> Trial:
+    """Search, decide and word; works for some milliseconds, so it is called in a thread.
+
+    Args:
+        question: cut where a message would be cut.
+        asker: stage and audience, as far as known.
+        wanted: the id of one more entry whose place is wanted.
+        danger: the screen judges the words high enough for people.
+    """
+    question = question[:LONG_QUESTION]
+    with answers.hold():
+        told = answers.retriever.explain(
+            question, top_k=SEARCHED, thresholds=answers.thresholds, entry=wanted
+        )
+        decision = answers.decide(question, asker)
+        found = _found(answers, told, decision, wanted)
+        asked = split_questions(question)
+        parts = [_part(answers, one, asker) for one in asked.questions] if asked.several else []
+        key = _smalltalk(answers, question)
+        words = (_say(speech, key),) if key else _words(answers, speech, decision)
+    kind: Kind = "danger" if danger else "smalltalk" if key else decision.kind
+    seen = decision.candidates or told.hits
+    return Trial(
+        kind,
+        words,
+        score=seen[0].score if seen else 0.0,
+        total=min(sum(hit.score for hit in seen[:MOST_CANDIDATES]), 1.0),
+        explanation=told,
+        found=tuple(found),
+        parts=tuple(parts),
+        unsent=decision.kind == "abstain" and told.verdict != "abstain" and not decision.candidates,
+    )
+
+
+def _found(
+    answers: Answers, told: Explanation, decision: Decision, wanted: str | None
+) -> list[Found]:
+    """Put the entries into the order of the decision; of the others the first by rank."""
+    order = {hit.entry: number for number, hit in enumerate(decision.candidates)}
+    scores = {hit.entry: hit.score for hit in decision.candidates}
+    shown = [
+        hit for hit in told.hits if hit.entry in order or hit.rank <= SHOWN or hit.entry == wanted
+    ]
+    shown.sort(key=lambda hit: (order.get(hit.entry, len(order)), hit.rank))
+    return [
+        Found(
+            answers.handbook.entries[hit.entry],
+            scores.get(hit.entry, hit.score),
+            _place(answers, decision, hit.entry),
+            hit,
+        )
+        for hit in shown
+    ]
+
+
+def _place(answers: Answers, decision: Decision, entry: str) -> Place:
+    if answers.entry(entry) is None:
+        return "unsigned"
+    if entry not in {hit.entry for hit in decision.candidates}:
+        return "outside"
+    if decision.kind == "choices":
+        return "offered"
+    return "answered" if entry == decision.entry else "below"
+
+
+def _part(answers: Answers, question: str, asker: Asker) -> Part:
+    decision = answers.decide(question, asker)
+    first = decision.candidates[0].entry if decision.candidates else ""
+    return Part(question, decision.kind, decision.score, answers.entry(first))
+
+
+def _smalltalk(answers: Answers, text: str) -> str | None:
+    """Return the phrase for what is no question, as handlers/smalltalk.py does."""
+    key = smalltalk_phrase(text)
+    if key is None and answers.smalltalk(text):
+        return "smalltalk.thanks" if thanks(text) else "smalltalk.acknowledged"
+    return key
+
+
+def _words(answers: Answers, speech: Speech, decision: Decision) -> tuple[str, ...]:
+    entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
+    if entry is not None:
+        base = speech.public_url
+        link = f"{base}/handbook/{entry.id}" if base else ""
+        return word_answer(entry, speech.phrases, speech.book, link=link)
+    if decision.kind == "choices":
+        offered = [answers.entry(hit.entry) for hit in decision.candidates]
+        options = "\n".join(
+            speech.phrases.format("choices.option", number=number, title=one.title)
+            for number, one in enumerate((one for one in offered if one), 1)
+        )
+        return (_say(speech, "choices.frame", {"options": options}),)
+    return (_say(speech, "abstain.gap"),)
+
+
+def _say(speech: Speech, key: str, fields: Mapping[str, object] | None = None) -> str:
+    return wording.say(
+        speech.phrases, speech.book, key, moment=speech.moment, fields=fields or {}
+    ).text
