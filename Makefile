@@ -32,7 +32,7 @@ TESTS := $(PYTEST) $(ARGS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup dev test test-postgresql check eval-risk risk-model fmt bench docs clean \
+.PHONY: help run setup dev test test-postgresql check eval-risk eval-handbook risk-model fmt bench docs clean \
 	reset-demo
 
 help: ## list the commands
@@ -64,6 +64,9 @@ check: $(VENV)/.installed-dev ## format, lint, types, layers, handbook, generate
 
 eval-risk: $(VENV)/.installed-dev ## the risk screen on texts it never learned from, group by group
 	@$(BIN)/xinqing eval risk --examples $(HELD_OUT) $(FLOOR)
+
+eval-handbook: $(VENV)/.installed-dev ## the exam of the search; ARGS="--half odd --faults 10"
+	@$(BIN)/xinqing eval handbook $(ARGS)
 
 risk-model: $(TRAIN)/.installed ## train the risk classifier on the committed examples, measure it
 	@$(TRAIN)/bin/xinqing risk-model train build/risk-model $(ARGS)

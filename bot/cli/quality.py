@@ -16,7 +16,7 @@ from bot.core.levels import ESCALATED
 from bot.services.answers import Answers
 from bot.services.guarding import live_rules
 from bot.wiring import make_answers
-from knowledge.documents import entry_documents, offtopic_messages
+from knowledge.documents import offtopic_messages
 from knowledge.encoder import load_encoder
 from knowledge.evaluation import evaluate_search
 from knowledge.heldout.measure import DEPTH, Asked, run_messages, run_questions
@@ -95,7 +95,7 @@ def _sit_exam(exam: Exam, answers: Answers, risk_model: str) -> ExamReport:
     )
     entries = answers.handbook.entries
     covers = {name: entry.covers for name, entry in entries.items()}
-    known = Known(shipped_texts(entry_documents(entries.values()), offtopic_messages()))
+    known = Known(shipped_texts(answers.retriever.documents, offtopic_messages()))
     tables = (exam.questions, exam.entries, exam.terms, exam.messages)
     same = known.doubles([row for table in tables for row in table])
     questions, listed, terms, messages = (without(table, same) for table in tables)
