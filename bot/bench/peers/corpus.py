@@ -42,10 +42,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question and the documents that answer it; any of them is right."""
+    """
+    A question and the documents that answer it; any of them is right.
+
+    Args:
+        exam: Whether nobody looked at it who worked on the search; it is not handed over.
+    """
 
     text: str
     right: tuple[str, ...]
+    exam: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def write_corpus(corpus: Corpus, path: Path) -> None:
     """Write a corpus as JSON."""
     rows = {
         "documents": [vars(document) for document in corpus.documents],
-        "queries": [vars(query) for query in corpus.queries],
+        "queries": [{"text": query.text, "right": query.right} for query in corpus.queries],
         "background": list(corpus.background),
     }
     path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")

@@ -103,20 +103,25 @@ def figures(result: Mapping[str, Any], corpus: Corpus) -> Figures:
         next((place for place, name in enumerate(found, 1) if name in query.right), None)
         for found, query in zip(result["ranks"], corpus.queries, strict=False)
     ]
+    exam = [place for place, query in zip(places, corpus.queries, strict=False) if query.exam]
+    rest = {name: value for name, value in result.items() if name not in RAW}
+    return {
+        "asked": len(places),
+        **_quality(places),
+        "exam": {"asked": len(exam), **_quality(exam)},
+        **spread(result["times"]),
+        **{f"processor_{name}": value for name, value in spread(result["worked"]).items()},
+        **rest,
+    }
+
+
+def _quality(places: Sequence[int | None]) -> dict[str, float]:
     total = max(len(places), 1)
     recall = {
         f"recall@{depth}": round(sum(p is not None and p <= depth for p in places) / total, 4)
         for depth in (1, 3, 10)
     }
-    rest = {name: value for name, value in result.items() if name not in RAW}
-    return {
-        "asked": len(places),
-        **recall,
-        "mrr": round(sum(1 / place for place in places if place) / total, 4),
-        **spread(result["times"]),
-        **{f"processor_{name}": value for name, value in spread(result["worked"]).items()},
-        **rest,
-    }
+    return {**recall, "mrr": round(sum(1 / place for place in places if place) / total, 4)}
 
 
 def _earlier(out: Path | None) -> dict[str, Figures]:

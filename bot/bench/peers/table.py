@@ -17,6 +17,7 @@ NOT_INSTALLED = "未安装"
 HEAD = (
     "recall@1 / 3 / 10",
     "MRR",
+    "@1 of the exam half",
     "p50 / p95",
     "processor p50 / p95",
     "built",
@@ -66,6 +67,7 @@ def _cells(row: Mapping[str, Any], part: Mapping[str, Any]) -> list[str]:
     return [
         recall + fewer,
         _share(row["mrr"]),
+        _share(row["exam"]["recall@1"]) if row["exam"]["asked"] else "–",
         f"{_time(row['p50_ms'] / 1000)} / {_time(row['p95_ms'] / 1000)}",
         f"{_time(row['processor_p50_ms'] / 1000)} / {_time(row['processor_p95_ms'] / 1000)}",
         _time(row["build_processor_s"]),

@@ -63,6 +63,8 @@ def read_questions(path: Path, entries: Iterable[Entry]) -> list[Asked]:
     """
     Read the questions with the entries that answer them; lines that no entry answers are left out.
 
+    Even lines are the exam, odd ones are for development, as `knowledge/heldout/README.md` says.
+
     Raises:
         InputInvalid: the file can't be read, or no line is left.
     """
@@ -73,7 +75,10 @@ def read_questions(path: Path, entries: Iterable[Entry]) -> list[Asked]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        found = [Asked(row["text"], _right(row, covering)) for row in rows]
+        found = [
+            Asked(row["text"], _right(row, covering), number % 2 == 0)
+            for number, row in enumerate(rows, 1)
+        ]
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise InputInvalid(f"{path}: no questions ({type(error).__name__})") from None
     kept = [query for query in found if query.right]

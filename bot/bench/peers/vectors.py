@@ -45,6 +45,10 @@ class KeptEncoder:
         self.spent = 0.0
         self.waited = 0.0
 
+    def __getattr__(self, name: str) -> Any:
+        """Let the search use whatever else the encoder can do; it is never kept."""
+        return getattr(self._inner, name)
+
     @property
     def name(self) -> str:
         """Return the name of the encoder."""

@@ -38,6 +38,8 @@ CORPUS = Corpus(
 class _Counting(FixedEncoder):
     """Remembers what it was asked to encode."""
 
+    more = "something the search may use"
+
     def __init__(self) -> None:
         super().__init__()
         self.encoded: list[str] = []
@@ -196,7 +198,7 @@ def test_a_question_is_always_encoded(tmp_path: Path) -> None:
         kept.encode_queries(["手机"])
     assert inner.encoded == ["手机"] * 2
     assert (kept.seconds, kept.spent) == (0.0, 0.0)
-    assert (kept.name, kept.dimension) == (inner.name, inner.dimension)
+    assert (kept.name, kept.dimension, kept.more) == (inner.name, inner.dimension, inner.more)
 
 
 def test_characters_are_letters_and_pairs_of_neighbours() -> None:
