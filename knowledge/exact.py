@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from knowledge import pinyin
+from knowledge.explanation import Means
 from knowledge.passages import Document
 from knowledge.text import fold, normalise, without_courtesies
 
@@ -60,17 +61,22 @@ class ExactMatches:
             if known != owner:
                 self._sounds[sound] = None
 
-    def find(self, texts: Iterable[str]) -> Match | None:
+    def find(self, said: Iterable[str], meant: str, means: Means) -> Match | None:
         """
         Return the document that a message asks for word for word, or else by its sound.
 
         Args:
-            texts: The message as it came, normalised, and as it may have been meant.
+            said: The message as it came, and normalised.
+            meant: The message as it may have been meant.
+            means: How one came from what was said to what was meant.
         """
-        forms = [form for text in dict.fromkeys(texts) if (form := fold(text))]
+        forms = [form for text in said if (form := fold(text))]
         for form in forms:
             if form in self._found:
                 return self._found[form]
+        known = self._found.get(fold(meant))
+        if known is not None:
+            return Match(known.document, SOUNDS_SAME, (means,))
         for form in forms:
             if LEAST_SOUNDS <= len(form) <= LONGEST_SOUNDS:
                 owner = self._sounds.get(pinyin.key(form))

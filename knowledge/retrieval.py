@@ -196,7 +196,7 @@ class Retriever:
         likeness, cosines = self._likeness(wording)
         ranked, scores = score_documents(likeness, self._calibration)
         ranked, scores = self._prefer_stage(ranked, scores, stage)
-        match = self._exact.find((question, asked.forms[0], wording.meant[0]))
+        match = self._exact.find((question, asked.forms[0]), wording.meant[0], wording.means)
         order = [int(i) for i in np.argsort(-ranked, kind="stable")]
         if match is not None:
             order = [match.document, *(i for i in order if i != match.document)]

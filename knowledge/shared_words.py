@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from knowledge.explanation import Rewriting, SharedPiece
+from knowledge.explanation import Means, Rewriting, SharedPiece
 from knowledge.lexical import LexicalIndex, Scores, grams
 from knowledge.spelling import Speller
 from knowledge.synonyms import Synonyms
@@ -45,6 +45,11 @@ class Wording:
     corrections: tuple[Rewriting, ...] = ()
     synonyms: tuple[Rewriting, ...] = ()
     unknown: bool = False
+
+    @property
+    def means(self) -> Means:
+        """How what was meant was found."""
+        return self.corrections[0].means if self.corrections else "synonym"
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ SLIP_FROM = 4  # a word this long is still known with one character missing or t
 MOST = 6  # corrections of one message
 READ = 300  # characters of a message that are looked at, from its end
 LEAST_SOUNDED = 3  # syllables: “he” and “ai” alone are no pinyin
+MOST_ALIKE = 8  # words of one sound that are tried
 LIKELIEST = 4  # words of one sound that are weighed by what stands before them
 FITS = 1.5  # how much the frequency of a pair counts beside the words' own
 OFTEN = 3  # letters that the handbook uses so often are a word of its own, as “emo”
@@ -76,9 +77,9 @@ class Speller:
         for word in self._words:
             self._pairs.update(a + b for a, b in pairwise(word))
         self._letters = frozenset(word for word, count in letters.items() if count >= OFTEN)
-        self._sounds = self._by_sound()
+        self._alike = self._by_sound(self._words, alike=True, kept=MOST_ALIKE)
         self._short = self._by_deletion()
-        self._tree = self._by_syllable()
+        self._tree = self._by_sound(self._counts, alike=False, kept=LIKELIEST)
 
     def corrections(self, text: str) -> tuple[Rewriting, ...]:
         """Return the words of a normalised message that were meant otherwise, in their order."""
@@ -98,33 +99,56 @@ class Speller:
 
     def _of_signs(self, run: str) -> Iterator[Rewriting]:
         """Look at every place where two characters do not belong together: sounds, then slips."""
-        odd = [place for place, (a, b) in enumerate(pairwise(run)) if self._pairs[a + b] <= SELDOM]
+        counts = [self._pairs[a + b] for a, b in pairwise(run)]
+        odd = [place for place, count in enumerate(counts) if count <= SELDOM]
         found: dict[int, tuple[int, Rewriting]] = {}
-        for meant in (self._sounded, self._slipped):
+
+        def free(place: int) -> bool:
+            return not any(start <= place + 1 and place < end for start, (end, _) in found.items())
+
+        if odd:
+            sounds = [tuple(map(pinyin.alike, pinyin.readings(char))) for char in run]
+            heard = {start: list(self._heard_alike(sounds, start)) for start in _near(odd)}
             for place in odd:
-                if any(start <= place + 1 and place < end for start, (end, _) in found.items()):
-                    continue
-                for start, end in _spans(place, len(run)):
-                    made = meant(run[start:end])
-                    if made is not None:
+                for start, end, words in _over(place, heard) if free(place) else ():
+                    if made := self._sounded(run[start:end], words):
                         found[start] = (end, made)
                         break
+        for place in odd:
+            for start, end in _spans(place, len(run)) if not counts[place] and free(place) else ():
+                if made := self._slipped(run[start:end]):
+                    found[start] = (end, made)
+                    break
         return (found[start][1] for start in sorted(found))
 
-    def _sounded(self, said: str) -> Rewriting | None:
-        """Return a word that sounds like what was said, if what was said is hardly a word."""
+    def _heard_alike(
+        self, sounds: list[tuple[str, ...]], start: int
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Yield where words end that sound like the characters from a place on, and the words."""
+        nodes = [self._alike]
+        for end in range(start, len(sounds)):
+            nodes = [
+                after
+                for node in nodes
+                for sound in dict.fromkeys(sounds[end])
+                if (after := node.after.get(sound))
+            ]
+            if not nodes:
+                return
+            if words := [word for node in nodes for _, word in node.words]:
+                yield end + 1, words
+
+    def _sounded(self, said: str, words: list[str]) -> Rewriting | None:
+        """Return the word that sounds like what was said, if what was said is hardly a word."""
         if said in self._words or rjieba.has_word(said):
             return None
         least = RARER * min(self._pairs[a + b] for a, b in pairwise(said))
-        words = [
-            word
-            for sound in pinyin.keys(said)
-            for word in self._sounds.get(_joined(sound), ())
-            if self._counts[word] >= least and _may_stand_for(said, word)
+        able = [
+            word for word in words if self._counts[word] >= least and _may_stand_for(said, word)
         ]
-        if not words:
+        if not able:
             return None
-        return Rewriting("pinyin", said, (max(words, key=lambda word: _same(said, word)),))
+        return Rewriting("pinyin", said, (max(able, key=lambda word: _same(said, word)),))
 
     def _slipped(self, said: str) -> Rewriting | None:
         """Return a word with one character more or less, where two stand that never met."""
@@ -180,25 +204,18 @@ class Speller:
     def _fits(self, before: str, word: str) -> float:
         return FITS * math.log1p(self._pairs[before[-1] + word[0]]) if before else 0.0
 
-    def _by_sound(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, list[str]] = {}
-        for word in sorted(self._words, key=lambda word: (-self._counts[word], word)):
-            for sound in pinyin.keys(word):
-                known = found.setdefault(_joined(sound), [])
-                if word not in known:
-                    known.append(word)
-        return {sound: tuple(words) for sound, words in found.items()}
-
-    def _by_syllable(self) -> _Node:
+    def _by_sound(self, words: Iterable[str], *, alike: bool, kept: int) -> _Node:
+        """Return the tree of the words' sounds; `kept` words of one sound, the likeliest first."""
         root, total = _Node(), math.log(self._counts.total() or 1)
-        for word, count in self._counts.items():
+        for word in words:
+            weight = math.log(self._counts[word]) - total
             for sound in pinyin.keys(word):
                 node = root
                 for syllable in sound:
+                    syllable = pinyin.alike(syllable) if alike else syllable
                     node = node.after.setdefault(syllable, _Node())
-                if node is not root:
-                    node.words.append((math.log(count) - total, word))
-                    node.words = sorted(node.words, reverse=True)[:LIKELIEST]
+                if node is not root and (weight, word) not in node.words:
+                    node.words = sorted([*node.words, (weight, word)], reverse=True)[:kept]
         return root
 
     def _by_deletion(self) -> dict[str, tuple[str, ...]]:
@@ -221,8 +238,22 @@ def _is_word(word: str) -> bool:
     return len(word) <= LONGEST_WORD and _CHINESE.fullmatch(word) is not None
 
 
-def _joined(sound: tuple[str, ...]) -> str:
-    return " ".join(pinyin.alike(syllable) for syllable in sound)
+def _near(odd: list[int]) -> list[int]:
+    """Return where words may begin that reach over one of the places."""
+    return sorted({s for place in odd for s in range(max(0, place - LONGEST_WORD + 2), place + 1)})
+
+
+def _over(
+    place: int, heard: Mapping[int, list[tuple[int, list[str]]]]
+) -> list[tuple[int, int, list[str]]]:
+    """Return the words heard that hold both characters at a place, longest first."""
+    found = [
+        (start, end, words)
+        for start in range(max(0, place - LONGEST_WORD + 2), place + 1)
+        for end, words in heard[start]
+        if end > place + 1
+    ]
+    return sorted(found, key=lambda one: one[0] - one[1])
 
 
 def _spans(place: int, size: int) -> Iterator[tuple[int, int]]:

@@ -123,7 +123,7 @@ class _Making:
 
     def _add(self, number: int, wanted: list[str]) -> None:
         if again := next((word for word in wanted if word in self._line_of), None):
-            self._tell("twice", number, word=again, line=self._line_of[again])
+            self._tell("twice", number, word=again, first=self._line_of[again])
             return
         known = {self._group_of[word]: word for word in wanted if word in self._group_of}
         if len(known) > 1:

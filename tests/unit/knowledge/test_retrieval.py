@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from knowledge.encoder.fixed import FixedEncoder
 from knowledge.encoder.port import Vectors
 from knowledge.retrieval import Document, Retriever
+from knowledge.synonyms import Synonyms
 
 
 class BrokenEncoder(FixedEncoder):
@@ -114,10 +116,52 @@ def test_threads_get_the_same_answers(retriever: Retriever) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=200))
-def test_any_message_gets_scores_between_0_and_1(text: str) -> None:
-    documents = [Document("a", questions=("写作业拖拉",)), Document("b", texts=("叫不醒",))]
-    hits = Retriever.build(documents, FixedEncoder(32)).search(text)
+def test_any_message_gets_scores_between_0_and_1(retriever: Retriever, text: str) -> None:
+    hits = retriever.search(text)
     assert all(0 <= hit.score <= 1 for hit in hits)
+    found = retriever.explain(text)
+    assert [hit.entry for hit in found.hits] == [hit.entry for hit in hits]
+
+
+@pytest.mark.parametrize(
+    ("question", "codes"),
+    [
+        ("磨到半夜还没写玩", {"pinyin"}),
+        ("mo dao banye hai mei xiewan", {"pinyin"}),
+        ("做功课磨到半液", {"pinyin", "synonym"}),
+    ],
+)
+def test_how_a_word_was_read_is_among_the_reasons(
+    retriever: Retriever, question: str, codes: set[str]
+) -> None:
+    best = retriever.search(question)[0]
+    assert best.entry == "T06-01"
+    assert codes <= set(best.why)
+
+
+def test_a_message_that_only_sounds_like_an_alias_is_nearly_sure(retriever: Retriever) -> None:
+    best = retriever.search("磨到半夜还没写玩")[0]
+    assert 0.9 < best.score < 1
+
+
+def test_of_two_that_sound_the_same_neither_is_sure() -> None:
+    twins = [Document("a", questions=("他是谁呀",)), Document("b", questions=("她是谁呀",))]
+    hits = Retriever.build(twins, None).search("它是谁呀")
+    assert all(hit.score < 0.9 for hit in hits)
+
+
+def test_a_word_of_the_school_finds_what_the_handbook_calls_otherwise(tmp_path: Path) -> None:
+    documents = [
+        Document("a", questions=("被班主任批评了怎么办",)),
+        Document("b", questions=("被同学笑话了怎么办",)),
+        Document("c", questions=("写作业拖到十点多怎么办",)),
+    ]
+    (tmp_path / "synonyms.tsv").write_text("班主任\t大管家\n", encoding="utf-8")
+    synonyms = Synonyms.load(tmp_path / "synonyms.tsv")
+    hit = Retriever.build(documents, None, synonyms=synonyms).search("大管家说他")[0]
+    assert (hit.entry, "synonym" in hit.why) == ("a", True)
+    plain = Retriever.build(documents, None).search("大管家说他")[0]
+    assert "synonym" not in plain.why
 
 
 def test_question_without_an_entry_is_not_sent_to_a_neighbour(documents: list[Document]) -> None:
