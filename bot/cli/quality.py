@@ -74,7 +74,7 @@ def handbook(
     except (OSError, ValueError) as error:
         raise InputInvalid(f"{folder.name}: {error}") from None
     if plot is not None:
-        plot.write_text(draw(report.curves), encoding="utf-8")
+        plot.write_text(draw(report.drawn), encoding="utf-8")
     if as_json:
         jsonl.write(report.figures())
         return

@@ -123,6 +123,13 @@ class ExamReport:
             "nearly_known": sum(double.likeness < 1.0 for double in self.doubles),
         }
 
+    @property
+    def drawn(self) -> list[tuple[str, list[Bin]]]:
+        """The curves to draw: what can be answered by halves, and everything that is searched."""
+        names: tuple[Half, ...] = ("odd", "even")
+        halves = [(half, self.half(half).curves[0][1]) for half in names]
+        return [*((name, bins) for name, bins in halves if any(b.n for b in bins)), self.curves[1]]
+
     def half(self, half: Half) -> ExamReport:
         """Return what became of the odd rows, or of the even ones."""
 

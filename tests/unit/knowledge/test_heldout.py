@@ -220,7 +220,7 @@ def test_every_score_is_in_one_bin_and_the_drawing_is_xml(scored: list[Scored]) 
     bins = bins_of(scored)
     assert sum(b.n for b in bins) == len(scored)
     assert 0 <= expected_error(bins) <= 1
-    image = ElementTree.fromstring(draw([("asked", bins), ("<&>", bins)]))
+    image = ElementTree.fromstring(draw([("odd", bins), ("<&>", bins)]))
     circles = image.findall("{http://www.w3.org/2000/svg}circle")
     assert len(circles) == 2 * sum(b.n > 0 for b in bins)
 
@@ -268,6 +268,12 @@ def test_report_on_a_small_handbook(retriever: Retriever) -> None:
     assert found["ordinary"]["answered"] == 0.0
     assert sum(b["n"] for b in found["reliability"]["asked"]) == 3
     assert sum(b["n"] for b in found["reliability"]["all"]) == 4
+    assert [(name, sum(b.n for b in bins)) for name, bins in report.drawn] == [
+        ("odd", 2),
+        ("even", 1),
+        ("all", 4),
+    ]
+    assert [name for name, _ in report.half("odd").drawn] == ["odd", "all"]
     text = as_text(report).splitlines()
     assert next(line for line in text if line.startswith("questions")).split()[:3] == [
         "questions",
