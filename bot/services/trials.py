@@ -4,36 +4,43 @@ Called by the editors' trial page. The decision is the one of `bot.services.answ
 the ones that handlers send. What needs a contact is not tried: the greeting, what was said before.
 """
 
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from bot.core.commands import smalltalk_phrase, thanks
-from bot.core.hotlines import HotlineBook
-from bot.core.phrases import PhraseBook
-from bot.services import wording
+from bot.core.messages import Kind as MessageKind
 from bot.services.answers import LONG_QUESTION, Answers, word_answer
-from knowledge.asked import split_questions
+from bot.services.container import Services
+from bot.services.handling import Context, Danger, Sender, StoredMessage
+from bot.services.replies import choices
+from bot.services.several import answer_several
+from knowledge.asked import Asked, split_questions
 from knowledge.decision import MOST_CANDIDATES, Decision
 from knowledge.entry import Entry
 from knowledge.explanation import Explanation, HitExplanation
 from knowledge.preference import NOBODY, Asker
 
-Kind = Literal["danger", "smalltalk", "answer", "choices", "abstain"]
+Kind = Literal["danger", "smalltalk", "several", "answer", "choices", "abstain"]
 Place = Literal["answered", "offered", "below", "outside", "unsigned"]
 # As many as live looks at, so that what fits the asker better can come forward; of these are shown:
 SEARCHED, SHOWN = 10, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Speech:
-    """What words are made with: the phrases, the lines, the moment, the pages' address."""
-
-    phrases: PhraseBook
-    book: HotlineBook
-    moment: datetime
-    public_url: str = ""
+# Whoever tries is nobody to the service; what is remembered of them is never written.
+_STRANGER = Sender(
+    id=0,
+    region="",
+    greeted=True,
+    stopped=False,
+    courses_stopped=False,
+    notices_stopped=False,
+    held=False,
+    attended=False,
+    reachable=True,
+    pending={},
+    pending_expired=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +92,15 @@ class Trial:
     unsent: bool
 
 
-def run(
-    answers: Answers,
-    speech: Speech,
+async def run(
+    services: Services,
     question: str,
     *,
     asker: Asker = NOBODY,
     wanted: str | None = None,
     danger: bool = False,
 ) -> Trial:
-    """Search, decide and word; works for some milliseconds, so it is called in a thread.
+    """Search, decide and word; the searching is done in threads.
 
     Args:
         question: cut where a message would be cut.
@@ -102,18 +108,20 @@ def run(
         wanted: the id of one more entry whose place is wanted.
         danger: the screen judges the words high enough for people.
     """
-    question = question[:LONG_QUESTION]
+    answers, question = services.answers, question[:LONG_QUESTION]
+    context = Context(services, _STRANGER, Danger(), services.clock.now())
     with answers.hold():
-        told = answers.retriever.explain(
-            question, top_k=SEARCHED, thresholds=answers.thresholds, entry=wanted
-        )
-        decision = answers.decide(question, asker)
-        found = _found(answers, told, decision, wanted)
+        told = await asyncio.to_thread(_explained, answers, question, wanted)
+        decision = await answers.ask(question, asker)
         asked = split_questions(question)
-        parts = [_part(answers, one, asker) for one in asked.questions] if asked.several else []
+        several = await _several(context, question, asked, asker) if asked.several else None
+        parts = [await _part(answers, one, asker) for one in asked.questions if asked.several]
         key = _smalltalk(answers, question)
-        words = (_say(speech, key),) if key else _words(answers, speech, decision)
-    kind: Kind = "danger" if danger else "smalltalk" if key else decision.kind
+        words = (context.say(key).text,) if key else several or _words(context, decision)
+        found = _found(answers, told, decision, wanted)
+    kind: Kind = decision.kind
+    if danger or key or several:
+        kind = "danger" if danger else "smalltalk" if key else "several"
     seen = decision.candidates or told.hits
     return Trial(
         kind,
@@ -125,6 +133,33 @@ def run(
         parts=tuple(parts),
         unsent=decision.kind == "abstain" and told.verdict != "abstain" and not decision.candidates,
     )
+
+
+def _explained(answers: Answers, question: str, wanted: str | None) -> Explanation:
+    return answers.retriever.explain(
+        question, top_k=SEARCHED, thresholds=answers.thresholds, entry=wanted
+    )
+
+
+async def _several(
+    context: Context, question: str, asked: Asked, asker: Asker
+) -> tuple[str, ...] | None:
+    """Return the one message that answers several questions; None: it is taken as one."""
+    message = StoredMessage(
+        id=0,
+        channel="",
+        account="",
+        kind=MessageKind.TEXT,
+        text=question,
+        scene="",
+        group=None,
+        state="",
+        answerable=True,
+        vouched=True,
+        received_at=context.now,
+    )
+    outcome = await answer_several(context, message, asked, asker)
+    return tuple(reply.text for reply in outcome.replies) if outcome else None
 
 
 def _found(
@@ -158,8 +193,8 @@ def _place(answers: Answers, decision: Decision, entry: str) -> Place:
     return "answered" if entry == decision.entry else "below"
 
 
-def _part(answers: Answers, question: str, asker: Asker) -> Part:
-    decision = answers.decide(question, asker)
+async def _part(answers: Answers, question: str, asker: Asker) -> Part:
+    decision = await answers.ask(question, asker)
     first = decision.candidates[0].entry if decision.candidates else ""
     return Part(question, decision.kind, decision.score, answers.entry(first))
 
@@ -172,23 +207,14 @@ def _smalltalk(answers: Answers, text: str) -> str | None:
     return key
 
 
-def _words(answers: Answers, speech: Speech, decision: Decision) -> tuple[str, ...]:
-    entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
+def _words(context: Context, decision: Decision) -> tuple[str, ...]:
+    services = context.services
+    entry = services.answers.entry(decision.entry or "") if decision.kind == "answer" else None
     if entry is not None:
-        base = speech.public_url
+        base = services.public_url
         link = f"{base}/handbook/{entry.id}" if base else ""
-        return word_answer(entry, speech.phrases, speech.book, link=link)
+        return word_answer(entry, services.phrases, services.lines.book, link=link)
     if decision.kind == "choices":
-        offered = [answers.entry(hit.entry) for hit in decision.candidates]
-        options = "\n".join(
-            speech.phrases.format("choices.option", number=number, title=one.title)
-            for number, one in enumerate((one for one in offered if one), 1)
-        )
-        return (_say(speech, "choices.frame", {"options": options}),)
-    return (_say(speech, "abstain.gap"),)
-
-
-def _say(speech: Speech, key: str, fields: Mapping[str, object] | None = None) -> str:
-    return wording.say(
-        speech.phrases, speech.book, key, moment=speech.moment, fields=fields or {}
-    ).text
+        offer = choices(context, "questions", decision, question_id=0)
+        return tuple(reply.text for reply in offer.replies)
+    return (context.say("abstain.gap").text,)

@@ -7,6 +7,7 @@ gap ticket is opened. Searching takes processor time, so that is done beside the
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from starlette.responses import Response
 
@@ -14,7 +15,8 @@ from bot.core.errors import InputInvalid
 from bot.core.levels import LEVELS
 from bot.services import trials
 from bot.services.answers import Answers
-from bot.services.trials import Speech, Trial
+from bot.services.container import Services
+from bot.services.trials import Trial
 from bot.web.guard import Call
 from bot.web.render import label, labels
 from knowledge.preference import Asker
@@ -73,18 +75,16 @@ async def try_text(call: Call) -> Response:
         return page(call, asked, problem="no_search")
     if asked.entry and asked.entry not in answers.handbook.entries:
         return page(call, asked, problem="no_entry")
-    return page(call, asked, await asyncio.to_thread(_tried, call, answers, asked))
+    return page(call, asked, await _tried(call, asked))
 
 
-def _tried(call: Call, answers: Answers, asked: Asked) -> Trial:
-    services = call.services
-    screened = services.screen.judge(asked.text, who=None, turns=(), floor=LEVELS[0], weak_signs=0)
-    speech = Speech(
-        services.phrases, services.lines.book, services.clock.now(), services.public_url
+async def _tried(call: Call, asked: Asked) -> Trial:
+    screen = call.services.screen
+    screened = await asyncio.to_thread(
+        screen.judge, asked.text, who=None, turns=(), floor=LEVELS[0], weak_signs=0
     )
-    return trials.run(
-        answers,
-        speech,
+    return await trials.run(
+        cast(Services, call.services),  # the pages are handed the same bundle, seen more narrowly
         asked.text,
         asker=Asker(asked.stage, asked.who),
         wanted=asked.entry or None,

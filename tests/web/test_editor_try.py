@@ -183,6 +183,9 @@ async def test_a_stage_that_does_not_fit_lowers_the_score_and_says_so(
 @pytest.mark.usefixtures("retriever")
 async def test_several_questions_are_told_apart(world: World, browser: Browser) -> None:
     page = (await _try(browser, world, f"两个问题：1. {HOMEWORK}\n2. {VAGUE}")).text
+    assert "结果：一条里问了几件事" in page
+    assert f"【1. {FakeAnswers().handbook.entries[HOMEWORK_ENTRY].title}】" in page
+    assert "其余的，10分钟内回复数字看" in page
     assert "像是问了2件事" in page
     assert f'<td data-label="问的是">{VAGUE}</td>' in page
     assert "像是问了" not in (await _try(browser, world, HOMEWORK)).text
