@@ -52,10 +52,10 @@ def _numbers(context: Context, message: StoredMessage, numbers: tuple[int, ...])
     sender = context.sender
     offer = offered(sender.pending)
     if offer is None:
-        # A single number is answered as what it may be besides (`handlers.smalltalk`), and a list
-        # of something else has its own handler.
-        alone = bare_number(message.text) is not None or "ids" in sender.pending
-        return None if alone else context.outcome(NAME, "choices.nothing_before")
+        # A single number is answered as what it may be besides (`handlers.smalltalk`), a wish for
+        # all may be about anything, and a list of something else has its own handler.
+        other = not numbers or bare_number(message.text) is not None or "ids" in sender.pending
+        return None if other else context.outcome(NAME, "choices.nothing_before")
     if not still_offered(sender.pending, sender.pending_until, context.now):
         return context.outcome(NAME, "choices.expired")
     count = len(offer.entries)

@@ -117,11 +117,7 @@ def _answer(context: Context, message: StoredMessage, found: Found) -> Outcome:
         "label": phrases.format("label.auto" if signed else "label.auto_unreviewed"),
     }
     taken = len(phrases.format("answer.several", answers="", **fields).encode())
-    room = (BYTE_LIMIT - taken) // len(found.answered) - 2
-    blocks = [
-        word_short(entry, number, room, phrases, services.lines.book, context.sender.region)
-        for number, entry in enumerate(found.answered, 1)
-    ]
+    blocks = _blocks(context, found.answered, BYTE_LIMIT - taken)
     text = phrases.format("answer.several", answers="\n\n".join(blocks), **fields)
     source = "+".join(f"entry:{entry.id}@{entry.version}" for entry in found.answered)
     sure = next(one for one in found.decisions if one.kind == "answer")
@@ -132,6 +128,29 @@ def _answer(context: Context, message: StoredMessage, found: Found) -> Outcome:
         _effects(context, message, found),
         detail_of("answer", sure.score, sure.candidates) | {"entry": ids[0], "entries": ids},
     )
+
+
+def _blocks(context: Context, entries: Sequence[Entry], room: int) -> list[str]:
+    """Word entries in short; what one of them leaves of its share, the others may use."""
+    services = context.services
+
+    def worded(number: int, share: int) -> str:
+        return word_short(
+            entries[number - 1],
+            number,
+            share,
+            services.phrases,
+            services.lines.book,
+            context.sender.region,
+        )
+
+    numbers = range(1, len(entries) + 1)
+    room -= 2 * len(entries)
+    blocks = [worded(number, room // len(entries)) for number in numbers]
+    for number in numbers:
+        others = sum(len(block.encode()) for block in blocks) - len(blocks[number - 1].encode())
+        blocks[number - 1] = worded(number, room - others)
+    return blocks
 
 
 def _effects(context: Context, message: StoredMessage, found: Found) -> tuple[Effect, ...]:

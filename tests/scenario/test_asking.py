@@ -216,6 +216,13 @@ async def test_ten_questions_fit_one_message(houses: Houses) -> None:
     assert f"手册{longest[9].id}" in await home.say("10")
 
 
+async def test_what_one_answer_leaves_of_its_room_the_other_may_use(home: Home) -> None:
+    reply = await home.say(f"1. {HOMEWORK}\n2. {PHONE}")
+    flags = home.answers.handbook.entries[HOMEWORK_ENTRY].red_flags
+    assert flags[0].sign in reply
+    assert all(step[:8] in reply for step in home.answers.handbook.entries[HOMEWORK_ENTRY].steps)
+
+
 # Choices by number --------------------------------------------------------------------------------
 
 
