@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from knowledge.encoder.port import Encoder
+from knowledge.encoder.port import Encoder, Vectors
 from knowledge.retrieval import Document, Retriever
 from knowledge.scoring import FEATURES, Calibration, Likeness, Row, default_calibration
 
@@ -36,11 +36,36 @@ class Case:
     weight: float
 
 
+class _EncodedOnce:
+    """The encoder, but for texts it has seen: the folds have most of theirs in common."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.name, self.fingerprint = encoder.name, encoder.fingerprint
+        self.dimension = encoder.dimension
+        self._runs = {True: encoder.encode_queries, False: encoder.encode_passages}
+        self._seen: dict[tuple[bool, str], Vectors] = {}
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Encode what people ask."""
+        return self._encode(texts, asked=True)
+
+    def encode_passages(self, texts: Sequence[str]) -> Vectors:
+        """Encode what is searched in."""
+        return self._encode(texts, asked=False)
+
+    def _encode(self, texts: Sequence[str], *, asked: bool) -> Vectors:
+        new = [text for text in dict.fromkeys(texts) if (asked, text) not in self._seen]
+        for text, vector in zip(new, self._runs[asked](new), strict=True):
+            self._seen[asked, text] = vector
+        rows = [self._seen[asked, text] for text in texts]
+        return np.array(rows, np.float32).reshape(len(rows), self.dimension)
+
+
 def learn_calibration(
     documents: Sequence[Document], background: Sequence[str], encoder: Encoder
 ) -> Calibration:
     """Return new numbers for this handbook and encoder; takes a minute or so."""
-    cases = list(_cases(documents, background, encoder))
+    cases = list(_cases(documents, background, _EncodedOnce(encoder)))
     start = replace(default_calibration(), fusion=_best_fusion(cases))
     bias, weights = _logistic(cases, start)
     full = replace(start, bias=bias, weights=weights, sharpness=_best_sharpness(cases, start))
@@ -64,8 +89,9 @@ def write_calibration(calibration: Calibration, path: Path, note: str) -> None:
     comment = "".join(f"# {line}\n" for line in note.splitlines())
     fusion = ", ".join(f"{weight:.2f}" for weight in calibration.fusion)
     plain = ", ".join(f"{weight:.2f}" for weight in calibration.plain_fusion)
+    close = ", ".join(f"{weight:.2f}" for weight in calibration.close_fusion)
     path.write_text(
-        f"{comment}fusion = [{fusion}]\nplain_fusion = [{plain}]\n"
+        f"{comment}fusion = [{fusion}]\nplain_fusion = [{plain}]\nclose_fusion = [{close}]\n"
         f"sharpness = {calibration.sharpness:.2f}\nbias = {calibration.bias:.4f}\n\n"
         f"[weights]\n{table(calibration.weights)}\n"
         f"[lexical]\nsharpness = {calibration.lexical_sharpness:.2f}\n"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.encoder.port import Vectors
+from knowledge.rerank import Closeness, rerank
 
 Row = NDArray[np.float32]
 RIDGE = 2.0
@@ -29,6 +30,8 @@ class Calibration:
         fusion: Weight of the nearest passages, the topic and the shared characters.
         plain_fusion: Weight of the nearest passages and the shared characters where documents
             have too few passages for topics.
+        close_fusion: There, among the best candidates: weight of the nearest passage, the shared
+            characters, and how well the document's pieces cover those of the question.
         sharpness: How strongly a lead over the next document counts.
         weights: One per feature of `FEATURES`, learnt with the encoder.
         bias: Added to the weighted features.
@@ -37,6 +40,7 @@ class Calibration:
 
     fusion: tuple[float, float, float]
     plain_fusion: tuple[float, float]
+    close_fusion: tuple[float, float, float]
     sharpness: float
     weights: tuple[float, ...]
     bias: float
@@ -53,6 +57,7 @@ def default_calibration() -> Calibration:
     return Calibration(
         fusion=tuple(found["fusion"]),
         plain_fusion=tuple(found["plain_fusion"]),
+        close_fusion=tuple(found["close_fusion"]),
         sharpness=found["sharpness"],
         weights=tuple(found["weights"][name] for name in FEATURES),
         bias=found["bias"],
@@ -74,12 +79,14 @@ class Likeness:
         visible: How many documents may be found.
         near: Mean cosine of the nearest passages; absent without an encoder.
         topic: Score of the topic classifier; absent when documents have few passages.
+        close: The best candidates compared piece by piece; only where there is no topic.
     """
 
     words: Row
     visible: int
     near: Row | None = None
     topic: Row | None = None
+    close: Closeness | None = None
 
     def fused(self, calibration: Calibration) -> Row:
         """Return one ranking score per document that may be found."""
@@ -90,7 +97,11 @@ class Likeness:
         for weight, part in parts:
             if part is not None:
                 total += weight * standardise(part[: self.visible])
-        return total
+        if self.close is None or self.near is None:
+            return total
+        best = self.close.documents
+        likenesses = (self.near[best], self.words[best], self.close.likeness)
+        return rerank(total, best, list(zip(calibration.close_fusion, likenesses, strict=True)))
 
     def features(self, calibration: Calibration) -> Row:
         """Describe how clearly the best document answers, in the order of `FEATURES`."""

@@ -17,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from knowledge.encoder.source import Source, Vocabulary, read_source
+from knowledge.encoder.onnx import OnnxEncoder
+from knowledge.encoder.source import Shape, Source, Vocabulary, read_source
 from knowledge.errors import EncoderError
 
+PHRASINGS = Path(__file__).parents[1] / "phrasings.tsv"
 LONGEST = 128
 COMMON_PIECES = 10_000  # ASCII pieces rarer than this are foreign words
 SPECIAL_PIECES = 4
 PUPIL_LAYERS = (0, 1, 2, 9, 10, 11)
 PUNCTUATION = "“”‘’…—·°×÷"
 SPACE = "▁"
+TOKEN_WIDTH = 128
+SAMPLE = 2_000  # texts that the tokens' width is chosen by
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,6 @@ def build(
     Raises:
         EncoderError: The model file is missing or is not the known one.
     """
-    from knowledge.encoder.graph import write_graph
-
     recipe = recipe or Recipe()
     read = read_source(source)
     kept = kept_pieces(read.vocabulary)
@@ -82,12 +84,49 @@ def build(
     else:
         tensors = _renumber(tensors, layers)
     folder.mkdir(parents=True, exist_ok=True)
-    model = folder / "model.onnx"
-    write_graph(tensors, len(layers), read.shape.heads, LONGEST, model, small=recipe.small)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    write_card(folder, recipe.name, read.shape.hidden)
+    _write_model(tensors, len(layers), read.shape, folder, recipe)
+
+
+def _write_model(
+    tensors: dict[str, NDArray[np.float32]],
+    layers: int,
+    shape: Shape,
+    folder: Path,
+    recipe: Recipe,
+) -> None:
+    """Write the graph twice: the first shows which directions of the tokens tell them apart."""
+    from knowledge.encoder.graph import write_graph
+
+    basis = np.eye(shape.hidden, dtype=np.float32)
+    for last in (False, True):
+        write_graph(
+            tensors,
+            layers,
+            shape.heads,
+            LONGEST,
+            folder / "model.onnx",
+            small=recipe.small,
+            basis=basis,
+        )
+        write_card(folder, recipe.name, shape.hidden)
+        if not last:
+            basis = _token_basis(OnnxEncoder(folder))
+
+
+def _token_basis(encoder: OnnxEncoder) -> NDArray[np.float32]:
+    """Return the main directions of the tokens of the shipped ways of asking; no mean is taken."""
+    lines = PHRASINGS.read_text(encoding="utf-8").splitlines()[1 : SAMPLE + 1]
+    _, tokens = encoder.encode_tokens([line.partition("\t")[2] for line in lines], asked=True)
+    joined = np.concatenate([each.vectors for each in tokens]).astype(np.float64)
+    _, directions = np.linalg.eigh(joined.T @ joined)
+    basis = directions[:, ::-1][:, :TOKEN_WIDTH]
+    # A direction and its opposite are the same to the solver, not to a checksum.
+    signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
+    found: NDArray[np.float32] = (basis * signs).astype(np.float32)
+    return found
 
 
 def find_source() -> Path:

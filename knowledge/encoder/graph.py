@@ -76,11 +76,14 @@ def write_graph(
     *,
     small: bool = True,
     judge: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    basis: NDArray[np.float32] | None = None,
 ) -> None:
     """
     Write token numbers and mask in, mean-pooled vectors of length one out.
 
     Args:
+        basis: Matrix (vector, width); a second output holds each token's own vector, turned into
+            that width, of length one.
         judge: Matrix (vector, scores) and offsets (scores); the scores come out instead.
         tensors: Short names as in `knowledge.encoder.source`, matrices of shape (out, in).
         longest: Number of positions kept.
@@ -96,6 +99,11 @@ def write_graph(
     output, width = "vector", tensors["emb.word"].shape[1]
     if judge is not None:
         output, width = _judge(graph, *judge), judge[0].shape[1]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])]
+    if basis is not None:
+        sizes = [*whole, basis.shape[1]]
+        turned = _turn_tokens(graph, hidden, basis)
+        outputs.append(helper.make_tensor_value_info(turned, TensorProto.FLOAT, sizes))
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -104,7 +112,7 @@ def write_graph(
                 helper.make_tensor_value_info("input_ids", TensorProto.INT64, whole),
                 helper.make_tensor_value_info("attention_mask", TensorProto.INT64, whole),
             ],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", width])],
+            outputs,
             graph.constants,
         ),
         opset_imports=[
@@ -172,6 +180,13 @@ def _pool(graph: _Graph, hidden: str) -> None:
     graph.node("MatMul", ["mask.row", hidden], "sum.row")
     graph.node("Squeeze", ["sum.row", "one"], "sum")
     graph.node("LpNormalization", ["sum"], "vector", axis=-1, p=2)
+
+
+def _turn_tokens(graph: _Graph, hidden: str, basis: NDArray[np.float32]) -> str:
+    """Keep of every token what differs most among tokens: comparing them then costs a third."""
+    graph.constant("tokens.weight", np.asarray(basis, np.float32))
+    graph.node("MatMul", [hidden, "tokens.weight"], "tokens.turned")
+    return graph.node("LpNormalization", ["tokens.turned"], "tokens", axis=-1, p=2)
 
 
 def _judge(graph: _Graph, weight: NDArray[np.float32], offset: NDArray[np.float32]) -> str:

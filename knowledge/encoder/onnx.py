@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from knowledge.encoder.port import Vectors
+from knowledge.encoder.port import Tokens, Vectors
 from knowledge.errors import EncoderError
 
 BATCH = 16
@@ -45,12 +45,16 @@ class OnnxText:
         options.inter_op_num_threads = 1
         options.log_severity_level = SILENT
         try:
-            self._run = onnxruntime.InferenceSession(
+            session = onnxruntime.InferenceSession(
                 str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            ).run
+            )
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # both libraries raise their own bare types
             raise EncoderError("the model cannot be loaded", file=folder) from error
+        self._run = session.run
+        self._outputs = [output.name for output in session.get_outputs()]
+        wide = [output.shape[-1] for output in session.get_outputs() if output.name == "tokens"]
+        self.token_width = int(wide[0]) if wide else 0
         self._tokenizer.enable_truncation(int(self.card["longest"]))
         self._pad = int(self.card["pad"])
 
@@ -62,22 +66,37 @@ class OnnxText:
     def rows(self, texts: Sequence[str], width: int) -> Vectors:
         """Return one row of `width` numbers for each text."""
         found = np.zeros((len(texts), width), np.float32)
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
-        tokens = [encoding.ids for encoding in encodings]
-        batches = list(_batches([len(numbers) for numbers in tokens]))
+        numbers = self.numbers(texts)
 
         def fill(rows: list[int]) -> None:
-            found[rows] = self._batch([tokens[row] for row in rows])
+            found[rows] = self._batch([numbers[row] for row in rows], self._outputs[:1])[0]
 
-        if len(batches) < MANY_BATCHES:
-            for rows in batches:
-                fill(rows)
-        else:  # a whole handbook: one thread each, the model lets the others run
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(fill, batches))
+        _each_batch(numbers, fill)
         return found
 
-    def _batch(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+    def numbers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the numbers of the pieces of each text, with the marks at both ends."""
+        return [each.ids for each in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def rows_and_tokens(
+        self, texts: Sequence[str], width: int, *, skipped: int
+    ) -> tuple[Vectors, list[Tokens]]:
+        """Return as `rows`, and the tokens of each text but for the first ones and the end mark."""
+        found = np.zeros((len(texts), width), np.float32)
+        numbers = self.numbers(texts)
+        tokens: list[Tokens | None] = [None] * len(texts)
+
+        def fill(rows: list[int]) -> None:
+            found[rows], states = self._batch([numbers[row] for row in rows], self._outputs)
+            for place, row in enumerate(rows):
+                own = slice(skipped, max(len(numbers[row]) - 1, skipped))
+                # A copy, or the whole batch would be kept.
+                tokens[row] = Tokens(np.array(numbers[row][own]), states[place, own].copy())
+
+        _each_batch(numbers, fill)
+        return found, [each for each in tokens if each is not None]
+
+    def _batch(self, tokens: Sequence[Sequence[int]], outputs: Sequence[str]) -> list[Vectors]:
         """Run texts of like length, shortest first, through the model."""
         longest = len(tokens[-1])
         numbers = np.full((len(tokens), longest), self._pad, np.int64)
@@ -85,8 +104,8 @@ class OnnxText:
         for place, row in enumerate(tokens):
             numbers[place, : len(row)] = row
             mask[place, : len(row)] = 1
-        vectors: Vectors = self._run(None, {"input_ids": numbers, "attention_mask": mask})[0]
-        return vectors
+        found: list[Vectors] = self._run(outputs, {"input_ids": numbers, "attention_mask": mask})
+        return found
 
     def _verify(self, folder: Path) -> None:
         for name, expected in self.card["files"].items():
@@ -132,6 +151,34 @@ class OnnxEncoder:
 
     def _encode(self, texts: Sequence[str], prompt: str) -> Vectors:
         return self._model.rows([prompt + text for text in texts], self.dimension)
+
+    @property
+    def token_width(self) -> int:
+        return self._model.token_width
+
+    def encode_tokens(self, texts: Sequence[str], *, asked: bool) -> tuple[Vectors, list[Tokens]]:
+        """
+        Encode, and tell the tokens of each text.
+
+        Raises:
+            EncoderError: The model has no such output.
+        """
+        if not self.token_width:
+            raise EncoderError("the model gives no vectors of tokens")
+        prompt = str(self._card["query_prompt" if asked else "passage_prompt"])
+        skipped = len(self._model.numbers([prompt])[0]) - 1
+        prompted = [prompt + text for text in texts]
+        return self._model.rows_and_tokens(prompted, self.dimension, skipped=skipped)
+
+
+def _each_batch(numbers: Sequence[Sequence[int]], fill: Callable[[list[int]], None]) -> None:
+    batches = list(_batches([len(each) for each in numbers]))
+    if len(batches) < MANY_BATCHES:
+        for rows in batches:
+            fill(rows)
+    else:  # a whole handbook: one thread each, the model lets the others run
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fill, batches))
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
