@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from knowledge.passages import Hit
-from knowledge.text import fold, normalise, words
+from knowledge.pasted import unwrap
+from knowledge.text import clean, fold, normalise, words
 
 Kind = Literal["answer", "choices", "abstain"]
 MOST_CANDIDATES = 3
@@ -81,14 +83,16 @@ def is_smalltalk(text: str) -> bool:
 
     A message with anything else in it is never smalltalk, however polite it begins.
     """
-    plain = normalise(text)
+    plain = normalise(unwrap(clean(text))[0])
     if _BARE.match(plain):
         return True
     rest = fold(plain)
     for phrase in _phrases():
         rest = rest.replace(phrase, "\0")
-    return not rest.strip("\0").strip("0123456789") if len(rest) else True
+    return not rest.strip("\0").strip("0123456789")
 
 
-def _phrases() -> list[str]:
-    return sorted((fold(phrase) for phrase in words()["smalltalk"]), key=len, reverse=True)
+@cache
+def _phrases() -> tuple[str, ...]:
+    """Return the phrases longest first, so that none is taken apart by a shorter one."""
+    return tuple(sorted({fold(phrase) for phrase in words()["smalltalk"]}, key=len, reverse=True))

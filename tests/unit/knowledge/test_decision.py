@@ -72,6 +72,9 @@ def test_higher_threshold_never_answers_more(values: list[float], a: float, b: f
     [
         "你好", "老师好！", "在吗？", "谢谢老师", "好的，收到", "嗯嗯", "1", "666", "👍", "[微笑]",
         "？？", "hello", "收到，谢谢老师，辛苦了", "哈哈哈哈", "", "  ", "好的好的",
+        "好滴呢👌", "@心晴 谢谢啦", "3Q", "唔該晒", "嗯嗯嗯，明白啦", "<b>收到</b>", "[图片]", "👍👍👍",
+        "+1", "12", "讲个笑话吧", "你吃饭了吗？", "你真聪明", "先这样，回头再聊", "Thank you!", "2️⃣",
+        "不好意思打扰您了",
     ],
 )  # fmt: skip
 def test_smalltalk_is_recognised(text: str) -> None:
@@ -89,8 +92,11 @@ def test_smalltalk_is_recognised(text: str) -> None:
         "作业",
         "救命",
         "我不行了",
-        "没意思",
+        "没意思", "你是机器人吗", "你是谁", "你是真人吗", "食堂几点开门", "明天下雨吗",
+        "校车几点到", "学费多少", "好累", "好怕", "不好", "不行了", "没有人要我", "我没用", "早恋",
+        "再见了，妈妈", "谢谢你们，来生再见", "爱你们，别找我", "[流泪]孩子不见了", "加油站打工",
+        "抱抱我", "唉",
     ],
-)
+)  # fmt: skip
 def test_anything_more_is_no_smalltalk(text: str) -> None:
     assert not is_smalltalk(text)
