@@ -11,6 +11,9 @@ RUN python -m pip wheel --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/xinqing \
     && wheel="$(ls /wheels/*.whl)" \
     && /opt/xinqing/bin/pip install --no-cache-dir -c constraints.txt "$wheel[postgresql,pdf]"
+# The handbook's vectors: the first start reads them here and copies them into its data folder.
+RUN install --directory --mode=0755 /opt/xinqing/share/xinqing \
+    && XINQING_DATA_DIR=/opt/xinqing/share/xinqing /opt/xinqing/bin/xinqing index
 
 FROM python:3.11-slim
 # What lays out the PDFs of a case, and the font they are set in.

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -39,6 +39,8 @@ HNSW_UP_TO = 200_000
 # Above this even a byte a number is more than a small box has.
 SQ_UP_TO = 5_000_000
 FEWEST = 1_000  # below, no other kind than flat is worth its training
+# Below, FAISS may look for ever for 256 different pieces to cut the vectors into.
+FEWEST_PQ = 10_000
 FILE = "nearest.faiss"
 ADDED_AT_ONCE = 50_000
 LEFT_SECONDS = 3600.0  # a part file this old was left by a process that was killed
@@ -74,7 +76,7 @@ def recipe_for(kind: Kind, size: int, dimension: int) -> Recipe:
     """Return how a kind is built for so many vectors; small ones are flat whatever the kind."""
     if kind == "auto":
         kind = kind_for(size)
-    if kind == "flat" or size < FEWEST:
+    if kind == "flat" or size < (FEWEST_PQ if kind == "ivf-pq" else FEWEST):
         return Recipe("Flat")
     if kind == "hnsw":
         return Recipe("HNSW32,Flat", reach=96 if size <= HNSW_UP_TO else 160)
@@ -108,10 +110,37 @@ class VectorIndex:
         return int(self._engine.ntotal)
 
     def search(self, query: Vectors, count: int) -> tuple[Vectors, NDArray[np.int64]]:
-        """Return the scores and rows of the nearest vectors, best first, for each query row."""
+        """
+        Return the scores and rows of the nearest vectors, best first, for each query row.
+
+        Where the cells that were looked at hold fewer, the last that was found is repeated.
+        """
         count = min(count, len(self))
         scores, rows = self._engine.search(np.ascontiguousarray(query, np.float32), count)
+        for row, number in enumerate((rows >= 0).sum(axis=1)):
+            if number < count:
+                last = max(0, number - 1)
+                scores[row, number:] = scores[row, last] if number else -1.0
+                rows[row, number:] = rows[row, last] if number else 0
         return scores, rows
+
+    def look_at(self, reach: int) -> None:
+        """Look at so many cells or candidates from now on: more finds more, and takes longer."""
+        self.recipe = replace(self.recipe, reach=reach)
+        _set_reach(self._engine, self.recipe)
+
+    def save(self, folder: Path, mark: str) -> None:
+        """Write beside and rename: a reader never meets half a file, the last writer wins."""
+        path = folder / FILE
+        try:
+            with part_of(path) as part:
+                faiss.write_index(self._engine, str(part))
+                checksum = _checksum(part, part.stat().st_size)
+                with part.open("ab") as file:
+                    file.write(checksum + _whole_mark(mark, self.recipe))
+        except (OSError, RuntimeError) as error:
+            # It costs time at the next start, nothing else.
+            log.warning("the index could not be saved: %s", type(error).__name__)
 
 
 def build(vectors: Vectors, recipe: Recipe) -> Any:
@@ -153,10 +182,9 @@ def load_or_build(
     recipe = recipe_for(kind, size, dimension)
     if folder is None or recipe.factory == "Flat":
         return VectorIndex(vectors, kind), None
-    path, reason = folder / FILE, None
-    whole = hashlib.sha256(f"{mark} {recipe} {faiss.__version__}".encode()).digest()
+    reason: str | None = None
     try:
-        engine = _load(path, whole, size, dimension)
+        engine = _load(folder / FILE, _whole_mark(mark, recipe), size, dimension)
         _set_reach(engine, recipe)
         return VectorIndex(vectors, kind, engine), None
     except FileNotFoundError:
@@ -164,8 +192,12 @@ def load_or_build(
     except IndexDamaged as error:
         reason = error.problem
     index = VectorIndex(vectors, kind)
-    _save(path, whole, index)
+    index.save(folder, mark)
     return index, reason
+
+
+def _whole_mark(mark: str, recipe: Recipe) -> bytes:
+    return hashlib.sha256(f"{mark} {recipe} {faiss.__version__}".encode()).digest()
 
 
 def _load(path: Path, mark: bytes, size: int, dimension: int) -> Any:
@@ -186,19 +218,6 @@ def _load(path: Path, mark: bytes, size: int, dimension: int) -> Any:
     if (engine.ntotal, engine.d) != (size, dimension):
         raise IndexDamaged("the saved index has another size", file=path)
     return engine
-
-
-def _save(path: Path, mark: bytes, index: VectorIndex) -> None:
-    """Write beside and rename: a reader never meets half a file, the last of two writers wins."""
-    try:
-        with part_of(path) as part:
-            faiss.write_index(index._engine, str(part))
-            checksum = _checksum(part, part.stat().st_size)
-            with part.open("ab") as file:
-                file.write(checksum + mark)
-    except (OSError, RuntimeError) as error:
-        # It costs time at the next start, nothing else.
-        log.warning("the index could not be saved: %s", type(error).__name__)
 
 
 @contextmanager

@@ -201,9 +201,9 @@ class BenchHouse:
         environment = self._environment | settings
         return Process(_xinqing("work"), environment, self.folder / f"work{number}.log")
 
-    def setup(self) -> None:
-        """Make tables and demonstration data."""
-        self.run("setup", "--demo")
+    def setup(self, *, index: bool = True) -> None:
+        """Make tables, demonstration data and, unless the first start is to do it, the index."""
+        self.run("setup", "--demo", "--index" if index else "--no-index")
 
     def run(self, *arguments: str) -> str:
         """Run a `xinqing` command on this house and return what it printed.

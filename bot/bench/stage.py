@@ -158,6 +158,7 @@ async def open_stage(
     database: str = SQLITE,
     stream: bool | None = None,
     gateway: Gateway | None = None,
+    index: bool = True,
 ) -> AsyncIterator[Stage]:
     """Set a house up in a temporary folder, not started yet, and start the platforms.
 
@@ -165,6 +166,7 @@ async def open_stage(
         database: `sqlite`, or the address of a PostgreSQL server.
         stream: whether there is a DingTalk robot too, and whether it receives over Stream.
         gateway: the platform's side of Stream, where a benchmark has its own.
+        index: whether the set-up computes the search vectors, else the first start does.
     """
     clock = SystemClock()
     platform = platform or FakePlatform(clock)
@@ -186,7 +188,7 @@ async def open_stage(
         platform.add_app(house.credentials.app_id, house.app_secret)
         platform.add_robot(ROBOT)
         dingtalk.add_robot(house.robot.app_key, house.robot.app_secret, house.robot.robot_code)
-        house.setup()
+        house.setup(index=index)
         robot = DingtalkDriver(
             house.url, house.robot, clock=clock, dingtalk=dingtalk, webhook_base=url
         )

@@ -1,16 +1,18 @@
 """`xinqing bench start`: from the start of the process to the first correct answer.
 
-Called by `bot.cli.bench`. The first start after `xinqing setup` builds the index, later ones read
-it; both are shown.
+Called by `bot.cli.bench`. `xinqing setup` computes the search vectors, so that the first start
+reads them as every later one does; without that (`--no-index`) the first start computes them
+itself. Both are shown, each in a folder of its own, and how long computing them takes.
 """
 
 import asyncio
+import shutil
 import time
 
 import httpx2
 
 from bot.bench.load import Connection
-from bot.bench.measure import machine
+from bot.bench.measure import load, machine
 from bot.bench.processes import HOST
 from bot.bench.questions import questions
 from bot.bench.stage import Stage, open_stage
@@ -28,11 +30,20 @@ async def bench_start(runs: int) -> dict[str, object]:
     async with open_stage() as stage:
         first = await _start(stage, stage.calm.next(PERSON, words))
         later = [await _start(stage, stage.calm.next(PERSON, words)) for _ in range(runs)]
+    async with open_stage(index=False) as stage:
+        unprepared = await _start(stage, stage.calm.next(PERSON, words))
+        start = time.perf_counter()
+        shutil.rmtree(stage.house.folder / "index")
+        await asyncio.to_thread(stage.house.run, "index")
+        indexed = time.perf_counter() - start
     return {
         "bench": "start",
         "first": first,
+        "first_without_index": unprepared,
+        "index_seconds": round(indexed, 2),
         "later": later,
         "worst_later_seconds": max(run["seconds"] for run in later),
+        "load": load(),
         "machine": machine(),
     }
 

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from bot import logs
 from bot.cli import handbook_files
-from bot.config import load_settings
+from bot.cli.indexing import build_index
+from bot.config import load_settings, make_folder
 from bot.core.clock import SHANGHAI
 from bot.core.errors import InputInvalid
 from bot.core.hotlines import load_hotlines
 from bot.services.handbook_files.rows import Numbering, taken
 from bot.services.handbook_files.words import said
-from bot.wiring import HANDBOOK, make_answers
+from bot.wiring import HANDBOOK
 from knowledge.calibration import learn_calibration, write_calibration
 from knowledge.check import check_handbook
 from knowledge.documents import entry_documents, offtopic_messages
@@ -86,11 +88,10 @@ def index(
     ] = None,
 ) -> None:
     """Build the search index (or find it fresh) and say what is in it."""
-    logs.configure("WARNING")
+    logs.configure("CRITICAL")
     settings = load_settings(secret_keys="unused")
-    answers = make_answers(settings)
-    state = answers.retriever.degraded or "ok"
-    typer.echo(f"{len(answers.handbook.entries)} 条已建索引；状态：{state}")
+    make_folder(settings.data_dir)
+    answers = build_index(settings, Console())
     if tune is not None:
         documents = entry_documents(answers.handbook.entries.values())
         encoder = load_encoder(settings.encoder)

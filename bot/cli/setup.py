@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bot import logs
 from bot.channels.webpush import new_private_key
+from bot.cli.indexing import build_index
 from bot.config import DEFAULT_DATA_DIR, load_settings, make_folder
 from bot.core.clock import SystemClock
 from bot.core.errors import ConfigInvalid
@@ -36,8 +38,11 @@ def setup(
     demo_data: Annotated[
         bool, typer.Option("--demo/--empty", help="with demonstration data, or without")
     ] = True,
+    index: Annotated[
+        bool, typer.Option("--index/--no-index", help="compute the search vectors now")
+    ] = True,
 ) -> None:
-    """Make what is missing: secrets, tables and, if wanted, demonstration data; change nothing."""
+    """Make what is missing: secrets, tables, index and, if wanted, demonstration data."""
     folder = Path(os.environ.get("XINQING_DATA_DIR") or DEFAULT_DATA_DIR)
     make_folder(folder)
     _make_env(folder / ".env", with_demo=demo_data)
@@ -49,6 +54,9 @@ def setup(
         console.print(
             "已经设置过，没有改动。忘了密码：xinqing staff reset-password 登录名", markup=False
         )
+    if index:
+        logs.configure("CRITICAL")
+        build_index(load_settings(), Console(stderr=True))
 
 
 def _make_env(path: Path, *, with_demo: bool) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import yaml
 from repository import ROOT
 
 from bot.config import Settings
+from bot.wiring.answers import SEED
 from scripts import settings_page
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -120,3 +123,12 @@ def test_no_secret_stands_in_the_files() -> None:
         assert not re.search(
             r"(SECRET|TOKEN|AES_KEY|PASSWORD)\w*[=:]\s*[\"']?[A-Za-z0-9+/]{6,}", text
         )
+
+
+def test_the_image_holds_the_vectors_where_the_service_looks_for_them() -> None:
+    (build,) = [
+        argument for word, argument in _steps() if word == "RUN" and "xinqing index" in argument
+    ]
+    folder = re.findall(r"XINQING_DATA_DIR=(\S+)", build)[0]
+    assert folder.startswith("/opt/xinqing/")
+    assert SEED.relative_to(sys.prefix) == Path(folder, "index").relative_to("/opt/xinqing")

@@ -9,6 +9,7 @@ import pytest
 
 from knowledge.encoder.port import Vectors
 from knowledge.index import (
+    FEWEST_PQ,
     FILE,
     FLAT_UP_TO,
     HNSW_UP_TO,
@@ -33,11 +34,23 @@ def make_vectors(count: int, dimension: int = 16, seed: int = 1) -> Vectors:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_finds_a_vector_itself(kind: Kind) -> None:
-    vectors = make_vectors(SIZE)
+    size = FEWEST_PQ if kind == "ivf-pq" else SIZE
+    vectors = make_vectors(size)
     index = VectorIndex(vectors, kind)
+    assert (index.recipe.factory == "Flat") == (kind in ("auto", "flat"))
     _, rows = index.search(vectors[:50], 10)
     assert np.mean([row in found for row, found in enumerate(rows)]) > 0.9
-    assert len(index) == SIZE
+    assert len(index) == size
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_asked_for_more_than_its_cells_hold_it_gives_real_rows_in_order(kind: Kind) -> None:
+    vectors = make_vectors(SIZE)
+    scores, rows = VectorIndex(vectors, kind).search(vectors[:20], SIZE)
+    assert scores.shape == rows.shape == (20, SIZE)
+    assert rows.min() >= 0
+    assert (np.diff(scores, axis=1) <= 1e-6).all()
+    assert np.abs(scores).max() < 2
 
 
 def test_the_kind_follows_from_the_size() -> None:
@@ -45,7 +58,7 @@ def test_the_kind_follows_from_the_size() -> None:
     assert [kind_for(size) for size in sizes] == ["flat", "flat", "hnsw", "ivf-sq", "ivf-pq"]
     assert recipe_for("auto", 10**6, 384) == recipe_for("ivf-sq", 10**6, 384)
     assert recipe_for("ivf-sq", 10**6, 384).factory == "IVF2048,SQ8"
-    assert recipe_for("ivf-pq", 999, 384).factory == "Flat", "too few to be worth it"
+    assert recipe_for("ivf-pq", 9_999, 384).factory == "Flat", "too few to be worth it"
 
 
 @pytest.mark.parametrize("dimension", [1, 7, 30, 384, 1024])
