@@ -26,8 +26,11 @@ from bot.bench.rotate import bench_rotate
 from bot.bench.search import bench_search
 from bot.bench.start import bench_start
 from bot.bench.stream import bench_stream
+from bot.bench.vectors import Plan as VectorPlan
+from bot.bench.vectors import bench_vectors
 from bot.bench.ways import HTTP, STREAM, WAYS, WECHAT
 from bot.cli import jsonl
+from knowledge.index import KINDS
 
 WHERE = "`sqlite`, or the address of a PostgreSQL server where databases may be made"
 app = typer.Typer(no_args_is_help=True)
@@ -100,6 +103,19 @@ def peers(
     if page is not None:
         put_into(page, found)
     jsonl.write(found)
+
+
+@app.command()
+def vectors(
+    size: Annotated[int, typer.Option(min=1000, help="how many vectors")] = 1_000_000,
+    kinds: Annotated[str, typer.Option(help="with commas")] = "ivf-sq,ivf-pq,hnsw,flat",
+    queries: Annotated[int, typer.Option(min=10, help="real texts that are asked for")] = 1000,
+    kept: Annotated[Path | None, typer.Option(help="where encoded texts stay")] = None,
+) -> None:
+    """Build each kind of vector index in a process of its own, and ask it."""
+    names = [name for name in KINDS if name in kinds.split(",")]
+    plan = VectorPlan(size, names, queries=queries, kept=kept)
+    jsonl.write(bench_vectors(plan, lambda line: typer.echo(line, err=True)))
 
 
 @app.command()
