@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from knowledge.explanation import PassageKind
+from knowledge.rerank import pieces
 from knowledge.text import normalise, without_courtesies
 
 
@@ -94,8 +95,9 @@ class Passages:
         """Add the texts that have anything to compare."""
         for text in texts:
             plain = without_courtesies(normalise(text))
-            if plain:
-                self._append(owner, plain, text if shown is None else shown, kind, text)
+            for piece in pieces(plain) if kind == "text" else (plain,):
+                if piece:
+                    self._append(owner, piece, text if shown is None else shown, kind, text)
 
     def _append(self, owner: int, plain: str, shown: str, kind: PassageKind, own: str) -> None:
         self.texts.append(plain)

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.decision import Thresholds
-from knowledge.encoder.port import Encoder, Vectors
+from knowledge.encoder.port import Encoder, TokenEncoder, Tokens, Vectors
 from knowledge.errors import EncoderError
 from knowledge.exact import ExactMatches, Match
 from knowledge.explaining import Sight, explain
 from knowledge.explanation import Explanation
 from knowledge.index import Kind, VectorIndex
 from knowledge.passages import Document, Hit, Passages
+from knowledge.rerank import MOST_PASSAGES, LateInteraction, Reader, candidates
 from knowledge.scoring import (
     Calibration,
     Likeness,
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 NEAREST = 3  # passages of one document that count together
 WHOLE_LIMIT = 20_000  # up to here every passage is compared, above only the nearest
 CANDIDATES = 400
-FEWEST_PASSAGES = 3  # per document, for the topic classifier
+FEWEST_ASKED = 3  # ways of asking a document, for the topic classifier
 MOST_TOPICS = 2_000
 STAGE_PENALTY = 0.6
 
@@ -98,6 +99,8 @@ class Retriever:
         self._encoder = encoder
         self._vectors: VectorIndex | None = None
         self._topics: TopicClassifier | None = None
+        self._pieces: LateInteraction | None = None
+        self._plain = not self._tells_topics()
         if encoder is None:
             self.degraded = "no encoder"
         elif self._passages.texts:
@@ -185,14 +188,14 @@ class Retriever:
 
     def likeness(self, question: str) -> Likeness:
         """Return the raw likenesses of a question; the calibration learns from them."""
-        return self._likeness(self._words.wording(read(question).forms))[0]
+        return self._likeness(self._words.wording(self._forms(read(question))))[0]
 
     def _find(self, question: str, stage: str | None) -> _Found | None:
         """Search; None for a question without a word."""
         asked = read(question)
         if not asked.forms[0]:
             return None
-        wording = self._words.wording(asked.forms)
+        wording = self._words.wording(self._forms(asked))
         likeness, cosines = self._likeness(wording)
         ranked, scores = score_documents(likeness, self._calibration)
         ranked, scores = self._prefer_stage(ranked, scores, stage)
@@ -221,8 +224,10 @@ class Retriever:
         self, encoder: Encoder, cache: VectorStore | Path | None, kind: Kind
     ) -> None:
         store = VectorStore.of(cache)
+        reader = self._reader(encoder)
         try:
-            encoded = store.encode(self._passages.texts, self._passages.asked, encoder)
+            encoded = store.encode(self._passages.texts, self._passages.asked, reader or encoder)
+            self._pieces = None if reader is None else self._read_pieces(reader)
         except Exception as error:  # any encoder may be set; the search must go on
             self._degrade(error)
             if isinstance(error, EncoderError):
@@ -230,17 +235,41 @@ class Retriever:
             return
         self._vectors = store.index(encoded, kind)
         self.rebuilt = store.rebuilt
-        self._topics = self._learn_topics(encoded.vectors)
+        self._topics = None if self._plain else self._learn_topics(encoded.vectors)
 
-    def _learn_topics(self, vectors: Vectors) -> TopicClassifier | None:
-        """Learn the documents and the background apart; hidden ones have too few passages."""
+    def _tells_topics(self) -> bool:
+        """Say whether there are enough ways of asking to learn what each document is about."""
+        kept, count = self._taught()
+        asked = int(np.array(self._passages.asked, bool)[kept].sum())
+        return 0 < count <= MOST_TOPICS and asked >= FEWEST_ASKED * count
+
+    def _taught(self) -> tuple[NDArray[np.bool_], int]:
+        """Return the passages of documents and background: hidden ones have too few."""
         visible, (hidden, background) = len(self.documents), self._others
         kept = (self._owners < visible) | (self._owners >= visible + hidden)
-        count = visible + background
-        if count > MOST_TOPICS or kept.sum() < FEWEST_PASSAGES * count:
-            return None
-        owners = np.minimum(self._owners[kept], visible)
+        return kept, visible + background
+
+    def _learn_topics(self, vectors: Vectors) -> TopicClassifier:
+        kept, count = self._taught()
+        owners = np.minimum(self._owners[kept], len(self.documents))
         return TopicClassifier(vectors[kept], owners, count)
+
+    def _reader(self, encoder: Encoder) -> Reader | None:
+        """Return what reads piece by piece, where no topic tells like documents apart."""
+        few = len(self._passages.texts) <= MOST_PASSAGES
+        if self._plain and few and isinstance(encoder, TokenEncoder) and encoder.token_width:
+            return Reader(encoder)
+        return None
+
+    def _read_pieces(self, reader: Reader) -> LateInteraction:
+        visible = int(np.searchsorted(self._owners, len(self.documents)))
+        texts, asked = self._passages.texts[:visible], self._passages.asked[:visible]
+        tokens = reader.tokens(texts, asked)
+        return LateInteraction(tokens, self._owners[:visible], len(self.documents))
+
+    def _forms(self, asked: Read) -> tuple[str, ...]:
+        """A story's sentences count beside the whole only where topics tell which matter."""
+        return asked.forms[:1] if self._plain else asked.forms
 
     def _degrade(self, error: Exception) -> None:
         self.degraded = f"the encoder failed: {type(error).__name__}"
@@ -252,14 +281,23 @@ class Retriever:
         if self._encoder is None or self._vectors is None:
             return Likeness(words, len(self.documents)), None
         try:
-            query = self._encoder.encode_queries(wording.compared)
+            query, tokens = self._encode(self._encoder, wording.compared)
         except Exception as error:  # as above
             self._degrade(error)
             return Likeness(words, len(self.documents)), None
         self.degraded = None
         near, cosines = self._nearest(query)
         topic = None if self._topics is None else self._topics.scores(query).mean(axis=0)
-        return Likeness(words, len(self.documents), near, topic), cosines
+        likeness = Likeness(words, len(self.documents), near, topic)
+        if self._pieces is not None and tokens:
+            best = candidates(likeness.fused(self._calibration))
+            likeness = replace(likeness, close=self._pieces.closeness(tokens[0], best))
+        return likeness, cosines
+
+    def _encode(self, encoder: Encoder, forms: Sequence[str]) -> tuple[Vectors, list[Tokens]]:
+        if self._pieces is not None and isinstance(encoder, TokenEncoder):
+            return encoder.encode_tokens(forms, asked=True)
+        return encoder.encode_queries(forms), []
 
     def _nearest(self, query: Vectors) -> tuple[Row, Row]:
         """Return each document's mean of its nearest passages, and the first form's cosines."""
@@ -270,7 +308,8 @@ class Retriever:
         # A passage that did not come back is at most as near as the last that did.
         cosines = np.repeat(scores[:, -1:], size, axis=1)
         np.put_along_axis(cosines, np.maximum(rows, 0), scores, axis=1)
-        near = [_mean_of_best(form, self._owners, self._starts) for form in cosines]
+        nearest = 1 if self._plain else NEAREST
+        near = [_mean_of_best(form, self._owners, self._starts, nearest) for form in cosines]
         return np.mean(near, axis=0, dtype=np.float32), cosines[0]
 
     def _prefer_stage(self, ranked: Row, scores: Row, stage: str | None) -> tuple[Row, Row]:
@@ -304,12 +343,14 @@ class Retriever:
         return Hit(here.id, score, tuple(dict.fromkeys(why)), matched)
 
 
-def _mean_of_best(scores: Row, owners: NDArray[np.int64], starts: NDArray[np.int64]) -> Row:
+def _mean_of_best(
+    scores: Row, owners: NDArray[np.int64], starts: NDArray[np.int64], nearest: int
+) -> Row:
     """Return per document the mean of its best scores; each document's passages lie together."""
     left = scores.copy()
     total = np.zeros(len(starts), np.float32)
     taken = np.zeros(len(starts), np.float32)
-    for _ in range(NEAREST):
+    for _ in range(nearest):
         best = np.maximum.reduceat(left, starts)
         found = best > -np.inf
         total[found] += best[found]

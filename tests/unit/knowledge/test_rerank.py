@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from knowledge.encoder.fixed import FixedEncoder
 from knowledge.encoder.port import TokenEncoder, Tokens, Vectors
 from knowledge.rerank import CANDIDATES, PIECE, LateInteraction, Reader, candidates, pieces, rerank
+from knowledge.retrieval import Document, Retriever
 
 
 class CharEncoder(FixedEncoder):
@@ -105,3 +107,34 @@ def test_short_text_is_not_cut_and_a_long_one_between_sentences() -> None:
     found = pieces("孩子不想上学。" * 40)
     assert len(found) > 1
     assert all(piece.endswith("。") for piece in found)
+
+
+def test_retriever_reads_pieces_only_where_no_topic_can_be_learnt() -> None:
+    texts = [Document("a", texts=("孩子不想上学",)), Document("b", texts=("孩子不想吃饭",))]
+    encoder = CharEncoder()
+    hits = Retriever.build(texts, encoder).search("不想上学")
+    assert [hit.entry for hit in hits] == ["a", "b"]
+    assert encoder.runs == 2  # the documents, then the question: never twice
+    asked = [replace(each, questions=(f"{each.id}一", "问二", "问三")) for each in texts]
+    Retriever.build(asked, encoder).search("不想上学")
+    assert encoder.runs == 2
+
+
+def test_end_of_a_long_text_is_found() -> None:
+    long = Document("long", texts=("今天天气很好，我们去公园。" * 30 + "爷爷总给他买玩具枪。",))
+    others = [Document(str(n), texts=(f"爷爷第{n}次说买菜",)) for n in range(5)]
+    retriever = Retriever.build([long, *others], CharEncoder())
+    assert retriever.search("爷爷总给他买玩具枪")[0].entry == "long"
+
+
+def test_encoder_that_fails_at_a_question_leaves_shared_characters() -> None:
+    encoder = CharEncoder()
+    texts = [Document("a", texts=("孩子不想上学",)), Document("b", texts=("孩子不想吃饭",))]
+    retriever = Retriever.build(texts, encoder)
+
+    def broken(texts: Sequence[str], *, asked: bool) -> tuple[Vectors, list[Tokens]]:
+        raise MemoryError
+
+    encoder.encode_tokens = broken  # type: ignore[method-assign]
+    assert retriever.search("不想上学")[0].entry == "a"
+    assert retriever.degraded == "the encoder failed: MemoryError"
