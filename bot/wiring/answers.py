@@ -25,11 +25,14 @@ from knowledge.errors import KnowledgeError
 from knowledge.loader import Handbook, load_handbook
 from knowledge.problems import Problem, problem
 from knowledge.retrieval import Retriever
+from knowledge.synonyms import Synonyms
 from knowledge.vector_store import Report, VectorStore
 
 log = structlog.get_logger(__name__)
 
 HANDBOOK = Path(knowledge.__file__).parent / "handbook"
+# A school's own groups of words, in the data folder; need not be there.
+SYNONYMS = "synonyms.tsv"
 # What an image was built with: the vectors of the handbook that ships.
 SEED = Path(sys.prefix) / "share" / "xinqing" / "index"
 WITHOUT_VECTORS = "search goes on by words alone; mend the folder or set XINQING_ENCODER=default"
@@ -48,6 +51,7 @@ class HandbookShelf:
     def __init__(self, settings: Settings, report: Report | None = None) -> None:
         self.folder = handbook_folder(settings)
         self.store = VectorStore(settings.data_dir / "index", seed=SEED, report=report)
+        self.synonyms = settings.data_dir / SYNONYMS
         self.opened = ""
         self._settings = settings
         self._encoder: Encoder | None = None
@@ -55,7 +59,7 @@ class HandbookShelf:
     def mark(self) -> str:
         """Return what changes with any of the files, from their names, sizes and times alone."""
         digest = hashlib.sha256()
-        for path in sorted(self.folder.rglob("*.md")):
+        for path in (self.synonyms, *sorted(self.folder.rglob("*.md"))):
             digest.update(_state(path).encode())
         return digest.hexdigest()
 
@@ -78,12 +82,16 @@ class HandbookShelf:
     def index(self, handbook: Handbook) -> Retriever:
         """Return the search over it; without an encoder by words alone, and it says why."""
         encoder, missing = self._load_encoder()
+        synonyms = Synonyms.load(self.synonyms)
+        for found in synonyms.problems:
+            log.warning("synonyms_problem", problem=str(found))
         retriever = Retriever.build(
             entry_documents(handbook.entries.values()),
             encoder,
             cache_dir=self.store,
             background=offtopic_messages(),
             kind=self._settings.index,
+            synonyms=synonyms,
         )
         if retriever.rebuilt is not None:
             log.warning("index_rebuilt", problem=retriever.rebuilt, encoded=self.store.encoded)

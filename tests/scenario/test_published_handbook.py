@@ -163,6 +163,20 @@ async def test_an_entry_more_and_an_entry_less(pair: tuple[House, House], folder
     assert house.services.answers.entry("T06-02") is not None
 
 
+async def test_a_schools_own_synonyms_are_followed_too(pair: tuple[House, House]) -> None:
+    house = pair[0]
+    path = house.settings.data_dir / "synonyms.tsv"
+    assert "噶作业皮" not in set(house.services.answers.retriever.synonyms.words)
+    for words in ("写作业\t噶作业皮\n", "写作业\t噶作业皮\t呱唧写字\n"):
+        path.write_text(words, encoding="utf-8")
+        await look_for_handbook(house)
+        known = set(house.services.answers.retriever.synonyms.words)
+        assert set(words.split()) <= known
+    path.unlink()
+    await look_for_handbook(house)
+    assert "噶作业皮" not in set(house.services.answers.retriever.synonyms.words)
+
+
 BROKEN = {
     "not readable": b"---\nid: [",
     "no section": b"",
