@@ -252,7 +252,7 @@ def word_section(
     text = entry.told_flags if key == "red_flags" else entry.section(key).strip()
     if not text:
         return ""
-    part = Part(heading(key).split(":")[0], fill_numbers(text, phrases, book, region))
+    part = Part(_heading(key), fill_numbers(text, phrases, book, region))
     return phrases.format(
         "answer.frame",
         title=entry.title,
@@ -268,24 +268,37 @@ def word_short(
     """Put an entry into a few lines with a number before them: the sentence, then what fits.
 
     Args:
-        room: bytes; the sentence and the source stand in any case.
+        room: bytes; the sentence, the most urgent red flag and the source stand in any case.
     """
-    parts = [
-        replace(part, text=fill_numbers(part.text, phrases, book, region))
-        for part in _parts(entry, SHORT_LEAVES_OUT)
-    ]
-
-    def worded(shown: Sequence[Part]) -> str:
-        return phrases.format(
+    steps = Part(_heading("steps"), entry.section("steps").strip())
+    every = Part(_heading("red_flags"), entry.told_flags)
+    urgent = Part(_heading("red_flags"), _most_urgent(entry))
+    for shown in ((steps, every), (steps, urgent), (urgent,)):
+        parts = [Part("", entry.one_sentence), *(part for part in shown if part.text)]
+        text = phrases.format(
             "answer.one_of_several",
             number=number,
             title=entry.title,
-            body=_join(shown),
+            body=fill_numbers(_join(parts), phrases, book, region),
             source=_source(entry, phrases),
         )
+        if len(text.encode()) <= room:
+            break
+    return text
 
-    bare = len(worded([]).encode())
-    return worded(_fill(parts, room - bare)[0])
+
+def _most_urgent(entry: Entry) -> str:
+    """Return the line of the most urgent red flag, empty without any."""
+    levels = [flag.level for flag in entry.red_flags]
+    first = min(
+        levels, key=lambda one: URGENCY.index(one) if one in URGENCY else len(URGENCY), default=""
+    )
+    return entry.told_flags.splitlines()[levels.index(first)] if levels else ""
+
+
+def _heading(key: str) -> str:
+    """Return a section's heading as a parent reads it."""
+    return heading(key).split(":")[0]
 
 
 def _source(entry: Entry, phrases: PhraseBook) -> str:
@@ -303,20 +316,21 @@ def _label(entry: Entry, phrases: PhraseBook) -> str:
 
 # The order of reading; where not all fit, the danger signs go before the words to say.
 _NOW = frozenset({"steps", "red_flags"})
-SHORT_LEAVES_OUT = frozenset({"scripts", "avoid", "reason", "school", "grandparents"})
+# Levels of red flags, the most urgent first.
+URGENCY = ("3!", "3", "2", "1")
 _ORDER = ("steps", "scripts", "red_flags", "avoid", "reason", "school", "grandparents")
 
 
 def _parts(entry: Entry, leave_out: frozenset[str]) -> list[Part]:
     shown = [key for key in _ORDER if key not in leave_out]
     texts = {key: entry.section(key).strip() for key in shown} | {"red_flags": entry.told_flags}
-    sections = [Part(heading(key).split(":")[0], texts[key], key not in _NOW) for key in shown]
+    sections = [Part(_heading(key), texts[key], key not in _NOW) for key in shown]
     return [Part("", entry.one_sentence), *(part for part in sections if part.text)]
 
 
 def _with_whom_to_ask(parts: list[Part], phrases: PhraseBook) -> list[Part]:
     """Say after the red flags who is asked where a school has no counselor: many have none."""
-    counselor, flags = str(entry_format()["counselor"]), heading("red_flags").split(":")[0]
+    counselor, flags = str(entry_format()["counselor"]), _heading("red_flags")
     found: list[Part] = []
     for part in parts:
         found.append(part)
