@@ -12,6 +12,7 @@ from fakes import HOMEWORK, HOMEWORK_ENTRY, OFF_TOPIC, VAGUE, FakeAnswers
 from sqlalchemy import func, select
 
 from bot.db.base import Base
+from knowledge.risk.assess import default_rules
 from knowledge.synonyms import Synonyms
 
 ALLOWED = ("editor", "lead", "district")
@@ -281,3 +282,10 @@ async def test_nothing_of_it_stays(
     assert await rows() == before
     assert "试查页里出现过" not in logged()
     assert "试查页" not in str(answer.url)
+    assert not any("试查页里" in key[0] for key in default_rules().readings)
+
+
+@pytest.mark.usefixtures("retriever")
+async def test_without_rules_every_message_goes_to_people(world: World, browser: Browser) -> None:
+    world.services.screen.rules = None
+    assert "结果：先当危险处理" in (await _try(browser, world, HOMEWORK)).text
