@@ -39,9 +39,10 @@ def add(app: typer.Typer) -> None:
 
 @book.command("check")
 def check(
-    folder: Annotated[Path, typer.Option(help="folder with the entries")] = HANDBOOK,
+    folder: handbook_files.Folder = None,
 ) -> None:
     """Check every entry; exit status 1 when an error was found."""
+    folder = handbook_files.chosen(folder)
     handbook = load_handbook(folder)
     problems = [
         *check_handbook(
@@ -67,11 +68,12 @@ def check(
 def new(
     topic: Annotated[str, typer.Argument(help="topic, as T06")],
     title: Annotated[str, typer.Argument(help="the question, as a parent would put it")],
-    folder: Annotated[Path, typer.Option(help="folder with the entries")] = HANDBOOK,
+    folder: handbook_files.Folder = None,
 ) -> None:
     """Make the file of a new entry with every heading; the check says what is missing."""
     if topic not in topics():
         raise InputInvalid(said("command", "no_topic", topic=topic))
+    folder = handbook_files.chosen(folder)
     entry_id = Numbering(taken(load_handbook(folder))).next(topic)
     if not entry_id:
         raise InputInvalid(said("row", "topic_full"))

@@ -19,13 +19,16 @@ from bot.services.handbook_files.rows import taken
 from bot.services.handbook_files.told import report_file, rest, shown
 from bot.services.handbook_files.words import said, words
 from bot.web.handbook_print import handbook_pdf
-from bot.wiring import HANDBOOK
+from bot.wiring.answers import handbook_folder
 from knowledge.encoder import load_encoder
 from knowledge.entry import Entry
 from knowledge.loader import load_handbook
 from knowledge.report import count, near_duplicates
 
-Folder = Annotated[Path, typer.Option(help="folder with the entries")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="folder with the entries; else XINQING_HANDBOOK", show_default=False),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -42,10 +45,10 @@ def export(
         Path | None, typer.Option("--markdown", help="all entries in one text")
     ] = None,
     topic: Annotated[str, typer.Option(help="only this topic, as T06")] = "",
-    folder: Folder = HANDBOOK,
+    folder: Folder = None,
 ) -> None:
     """Write the handbook into files; each can be read back by `import` without loss."""
-    entries = [e for e in _entries(folder) if not topic or e.topic == topic]
+    entries = [e for e in _entries(chosen(folder)) if not topic or e.topic == topic]
     if not entries:
         raise InputInvalid(said("command", "nothing"))
     if not (pdf or xlsx or markdown_):
@@ -67,12 +70,13 @@ def import_(
     ],
     write: Annotated[bool, typer.Option("--write", help="write; without it: only try")] = False,
     report: Annotated[Path | None, typer.Option(help="save the report as .xlsx")] = None,
-    folder: Folder = HANDBOOK,
+    folder: Folder = None,
 ) -> None:
     """Compare a file with the handbook and say what becomes of each row; `--write` does it.
 
     Exit status 1 when a row was refused, 2 when the file can't be read.
     """
+    folder = chosen(folder)
     handbook = load_handbook(folder)
     read = read_file(file.read_bytes(), taken(handbook))
     if read.problem:
@@ -90,6 +94,8 @@ def import_(
     _sum_up(lines)
     if write:
         typer.echo(said("command", "written", count=write_plan(lines, folder)))
+        if folder == chosen(None):
+            typer.echo(said("command", "followed"))
     else:
         typer.echo(said("command", "only_tried"))
     if any(line.state == REFUSED for line in lines):
@@ -98,16 +104,21 @@ def import_(
 
 def report(
     into: Annotated[Path | None, typer.Option(help="write it as a page of Markdown")] = None,
-    folder: Folder = HANDBOOK,
+    folder: Folder = None,
 ) -> None:
     """Count entries by topic and stage, measure them, and name what is nearly the same."""
-    entries = _entries(folder)
+    entries = _entries(chosen(folder))
     encoder = load_encoder(load_settings(secret_keys="unused").encoder)
     page = report_page(count(entries), near_duplicates(entries, encoder), entries)
     if into:
         _write(into, page.encode())
     else:
         typer.echo(page)
+
+
+def chosen(folder: Path | None) -> Path:
+    """Return the folder that was named, or the one whose entries the service answers with."""
+    return folder or handbook_folder(load_settings(secret_keys="unused"))
 
 
 def _entries(folder: Path) -> list[Entry]:

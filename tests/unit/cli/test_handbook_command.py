@@ -120,3 +120,24 @@ def test_the_report_counts_and_names_what_is_alike(run: Run, tmp_path: Path) -> 
     told = page.read_text("utf-8")
     assert "| T06 作业与学习习惯 |" in told
     assert "0 signed by a reviewer" in told
+
+
+def test_without_a_folder_it_is_the_schools_own_and_running_services_follow(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XINQING_HANDBOOK", str(folder))
+    monkeypatch.setenv("XINQING_DATA_DIR", str(tmp_path / "data"))
+    runner, book = CliRunner(), tmp_path / "book.md"
+    assert runner.invoke(app, ["handbook", "export", "--markdown", str(book)]).exit_code == 0
+    text = book.read_text("utf-8")
+    book.write_text(text.replace("先定上床的点，", "先把上床的点定下来，", 1), "utf-8")
+    result = runner.invoke(app, ["handbook", "import", str(book), "--write"])
+    assert "已写入 1 个条目" in result.stdout
+    assert "5秒内换上" in result.stdout
+    assert "先把上床的点定下来" in (folder / "T06" / "T06-01.md").read_text("utf-8")
+    other = tmp_path / "other"
+    copytree(folder, other)
+    result = runner.invoke(
+        app, ["handbook", "import", str(book), "--write", "--folder", str(other)]
+    )
+    assert "5秒内换上" not in result.stdout
