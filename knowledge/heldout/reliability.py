@@ -85,7 +85,9 @@ def draw(curves: Sequence[tuple[str, Sequence[Bin]]]) -> str:
         told = str(words["legend"]).format(
             name=label, n=sum(b.n for b in bins), error=expected_error(bins)
         )
-        parts.append(_text(LEFT + 14, TOP + 22 + 20 * place, told, "start", colour))
+        # At the lower right: a score that is too low, the usual fault, is drawn at the upper left.
+        below = 16 + 20 * (len(curves) - 1 - place)
+        parts.append(_text(LEFT + SIDE - 14, TOP + SIDE - below, told, "end", colour))
     body = "".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" role="img" '
