@@ -83,7 +83,7 @@ def recipe_for(kind: Kind, size: int, dimension: int) -> Recipe:
     # About twice the root, as a power of two: half the work lies in choosing cells.
     cells = 2 ** round(np.log2(2 * size**0.5))
     taught = min(size, max(10_000, cells * 40))
-    reach = max(8, cells // 32)
+    reach = max(8, cells // 16)
     if kind == "ivf-sq":
         return Recipe(f"IVF{cells},SQ8", reach, taught)
     parts = next(n for n in range(max(1, dimension // 4), 0, -1) if dimension % n == 0)
