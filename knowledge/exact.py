@@ -16,6 +16,7 @@ from knowledge.text import fold, normalise, without_courtesies
 SAME, SOUNDS_SAME = 1.0, 0.95
 LEAST_SOUNDS = 4  # characters: shorter ones sound like too much else
 LONGEST_SOUNDS = 60
+LONGEST = 500  # no way of asking is longer; folding a pasted book would take long
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ class ExactMatches:
             meant: The message as it may have been meant.
             means: How one came from what was said to what was meant.
         """
-        forms = [form for text in said if (form := fold(text))]
+        short = dict.fromkeys(text for text in said if len(text) <= LONGEST)
+        forms = [form for text in short if (form := fold(text))]
         for form in forms:
             if form in self._found:
                 return self._found[form]
-        known = self._found.get(fold(meant))
+        known = None if meant in short else self._found.get(fold(meant[:LONGEST]))
         if known is not None:
             return Match(known.document, SOUNDS_SAME, (means,))
         for form in forms:
