@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from knowledge.preference import with_odds
+from knowledge.preference import stages_said, with_odds, without_stages
 from knowledge.retrieval import Hit
 from knowledge.text import fold, without_courtesies
 
@@ -79,6 +79,20 @@ def section_asked(text: str) -> str | None:
         waiting += [one for one in shorter if one and one not in seen]
         seen.update(shorter)
     return None
+
+
+def stage_asked(text: str) -> frozenset[str]:
+    """
+    Return the stages of a message that asks what was asked before for another stage (那高中呢).
+
+    Returns:
+        Nothing when the message says anything else besides.
+    """
+    stages = stages_said(text) if len(text) <= LONGEST else frozenset()
+    rest = fold(without_stages(text)) if stages else ""
+    for word in _longest_first(word_lists()["beside_stage"]) if stages else ():
+        rest = rest.replace(word, "")
+    return frozenset() if rest else stages
 
 
 def mixed(

@@ -59,6 +59,15 @@ def stages_said(text: str) -> frozenset[str]:
     return frozenset()
 
 
+def without_stages(text: str) -> str:
+    """Return the normalised text without its grades, ages and schools."""
+    rest = normalise(text[:READ])
+    for kind in ("exact", "school"):
+        for pattern, _ in _stage_patterns(kind):
+            rest = pattern.sub(" ", rest)
+    return _age().sub(" ", rest)
+
+
 def audience_said(text: str) -> str:
     """Return who writes (grandparent or teacher) where the message says so, else nothing."""
     plain = normalise(text[:READ])

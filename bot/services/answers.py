@@ -16,9 +16,9 @@ from bot.core.phrases import BYTE_LIMIT, PhraseBook
 from bot.services.wording import fill_numbers
 from knowledge.decision import MOST_CANDIDATES, Decision, Thresholds, decide, is_smalltalk
 from knowledge.entry import Entry, heading
-from knowledge.follow_up import mixed
+from knowledge.follow_up import mixed, stage_asked
 from knowledge.loader import Handbook
-from knowledge.preference import NOBODY, Asker, prefer, stages_said
+from knowledge.preference import NOBODY, Asker, prefer, stages_said, without_stages
 from knowledge.problems import entry_format
 from knowledge.retrieval import Hit, Retriever
 
@@ -29,7 +29,9 @@ PRIVATE_TOPICS = frozenset({"T03", "T09", "T10", "T13", "T18", "T20", "T26"})
 SEARCHED = 10
 # A message whose best scores come to less has a meaning of its own that the handbook does not have
 # (the canteen, the weather); it does not go on with anything.
-FOREIGN = 0.01
+FOREIGN = 0.004
+# So many are ranked where only those of one topic and stage are looked for among them.
+RANKED = 200
 # A longer question is a story, and its entry's title says better what it was about.
 SHORT_QUESTION = 60
 
@@ -147,8 +149,8 @@ class Answers:
                 return self._go_on(question, hits, asker, before)
             return decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
 
-    def _found(self, question: str) -> list[Hit]:
-        hits = self.retriever.search(question[:LONG_QUESTION], top_k=SEARCHED)
+    def _found(self, question: str, most: int = SEARCHED) -> list[Hit]:
+        hits = self.retriever.search(question[:LONG_QUESTION], top_k=most)
         return [hit for hit in hits if self._known(hit)]
 
     def _go_on(self, question: str, alone: Sequence[Hit], asker: Asker, before: Before) -> Decision:
@@ -157,7 +159,12 @@ class Answers:
         whole = before.question
         if entry is not None and not 0 < len(whole) <= SHORT_QUESTION:
             whole = entry.title
-        together = self._found(f"{whole[-SHORT_QUESTION:]} {question}")
+        whole = whole[-SHORT_QUESTION:]
+        if entry is not None and (stages := stage_asked(question)):
+            fitting = self._at_stage(entry, f"{without_stages(whole)} {question}", stages)
+            if fitting:
+                return Decision("choices", None, fitting)
+        together = self._found(f"{whole} {question}")
         ranked = mixed(alone, together, self._near(entry), answered=entry is not None)
         if not stages_said(question) and (said := stages_said(before.question)):
             asker = replace(asker, stage="".join(sorted(said)))
@@ -169,6 +176,15 @@ class Answers:
         offered = [hit for hit in found.candidates if hit.score >= self.thresholds.candidate]
         more = [hit for hit in more if hit.entry not in {one.entry for one in offered}]
         return Decision("choices", None, (*offered, *more)[:MOST_CANDIDATES])
+
+    def _at_stage(self, entry: Entry, question: str, stages: frozenset[str]) -> tuple[Hit, ...]:
+        """Return what is near an entry and fits the stage that is asked for, best first."""
+        near, entries = self._near(entry), self.handbook.entries
+        found = self._found(question, RANKED)
+        fitting = [
+            hit for hit in found if hit.entry in near and stages & set(entries[hit.entry].stages)
+        ]
+        return tuple(fitting[:MOST_CANDIDATES])
 
     def _near(self, entry: Entry | None) -> frozenset[str]:
         """Return the entries of the same topic, and those that an entry names as related."""

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from knowledge.chosen import all_chosen, none_chosen, numbers_chosen
 from knowledge.entry import heading
-from knowledge.follow_up import LONGEST, MORE, goes_on, mixed, section_asked, word_lists
+from knowledge.follow_up import (
+    LONGEST,
+    MORE,
+    goes_on,
+    mixed,
+    section_asked,
+    stage_asked,
+    word_lists,
+)
 from knowledge.retrieval import Hit
 
 
@@ -35,6 +43,8 @@ def test_what_goes_on(text: str) -> None:
         "孩子不写作业怎么办",
         "中考志愿怎么填",
         "他家孩子总来我家",
+        "为什么孩子总咬指甲",
+        "可以报名吗",
         "今天食堂几点开门",
         "那" + "好的" * LONGEST,
         "?",
@@ -85,6 +95,22 @@ def test_what_asks_for_no_section(text: str) -> None:
     assert section_asked(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "stages"),
+    [
+        ("那初中呢", "E"),
+        ("那高中生怎么办？", "F"),
+        ("要是五岁的孩子呢", "B"),
+        ("那幼儿园呢", "B"),
+        ("那初中写作业呢", ""),
+        ("那他呢", ""),
+        ("初二" * 30, ""),
+    ],
+)
+def test_the_same_for_another_stage(text: str, stages: str) -> None:
+    assert stage_asked(text) == frozenset(stages)
+
+
 def test_every_section_is_one_of_an_entry() -> None:
     for key in word_lists()["sections"]:
         assert key == MORE or heading(key)
@@ -94,6 +120,7 @@ def test_every_section_is_one_of_an_entry() -> None:
 def test_reading_breaks_on_nothing(text: str) -> None:
     goes_on(text)
     section_asked(text)
+    stage_asked(text)
     assert all(0 <= number <= 99 for number in numbers_chosen(text))
     assert not (all_chosen(text) and none_chosen(text))
 
