@@ -119,6 +119,12 @@ CHROMA = ("chromadb", "onnxruntime")
 ROWS = {
     "bm25s-character": Row("bm25s, characters", lambda _: Bm25s(characters), ("bm25s",)),
     "bm25s-word": Row("bm25s, words", lambda _: Bm25s(words), ("bm25s", "rjieba")),
+    "bm25s-character-pieces": Row(
+        "bm25s, characters, pieces", lambda _: Bm25s(characters), ("bm25s",), pieces=True
+    ),
+    "bm25s-word-pieces": Row(
+        "bm25s, words, pieces", lambda _: Bm25s(words), ("bm25s", "rjieba"), pieces=True
+    ),
     "haystack": Row("haystack BM25, as it comes", lambda _: Haystack(), ("haystack-ai",)),
     "haystack-word": Row(
         "haystack BM25, words", lambda _: Haystack(words), ("haystack-ai", "rjieba")
