@@ -281,7 +281,7 @@ class Retriever:
         if self._encoder is None or self._vectors is None:
             return Likeness(words, len(self.documents)), None
         try:
-            query, tokens = self._encode(self._encoder, wording.compared)
+            query, tokens = self._encode(self._encoder, _scenes(wording.compared))
         except Exception as error:  # as above
             self._degrade(error)
             return Likeness(words, len(self.documents)), None
@@ -300,7 +300,7 @@ class Retriever:
         return encoder.encode_queries(forms), []
 
     def _nearest(self, query: Vectors) -> tuple[Row, Row]:
-        """Return each document's mean of its nearest passages, and the first form's cosines."""
+        """Return each document's mean of its nearest passages, and the forms' mean cosines."""
         assert self._vectors is not None
         size = len(self._vectors)
         count = size if size <= WHOLE_LIMIT else CANDIDATES
@@ -310,7 +310,7 @@ class Retriever:
         np.put_along_axis(cosines, np.maximum(rows, 0), scores, axis=1)
         nearest = 1 if self._plain else NEAREST
         near = [_mean_of_best(form, self._owners, self._starts, nearest) for form in cosines]
-        return np.mean(near, axis=0, dtype=np.float32), cosines[0]
+        return np.mean(near, axis=0, dtype=np.float32), cosines.mean(axis=0)
 
     def _prefer_stage(self, ranked: Row, scores: Row, stage: str | None) -> tuple[Row, Row]:
         if stage is None:
@@ -341,6 +341,16 @@ class Retriever:
         if found.match is not None and document == found.match.document:
             score = max(score, found.match.score)
         return Hit(here.id, score, tuple(dict.fromkeys(why)), matched)
+
+
+def _scenes(forms: tuple[str, ...]) -> tuple[str, ...]:
+    """
+    Return what of a message is encoded: a story's sentences without the whole.
+
+    The whole costs as much time as they do together, and finds no story more: of 98 held-out ones
+    as many came first with it as without.
+    """
+    return forms[1:] or forms
 
 
 def _mean_of_best(

@@ -13,7 +13,7 @@ from knowledge.encoder.build import kept_pieces, make_tokenizer, write_card
 from knowledge.encoder.fixed import FixedEncoder
 from knowledge.encoder.load import DEFAULT_FOLDER
 from knowledge.encoder.onnx import OnnxEncoder, read_card
-from knowledge.encoder.port import Encoder
+from knowledge.encoder.port import Encoder, TokenEncoder
 from knowledge.encoder.source import Vocabulary, read_source
 from knowledge.errors import EncoderError
 
@@ -43,6 +43,21 @@ def test_vectors_have_length_one_whatever_the_text_and_its_neighbours(shipped: E
     alone = np.concatenate([shipped.encode_passages([text]) for text in texts])
     assert (together * alone).sum(axis=1).min() > 0.98
     assert shipped.encode_queries([]).shape == (0, shipped.dimension)
+
+
+@pytest.mark.slow
+def test_tokens_come_without_prompt_and_marks_and_belong_to_the_same_vector(
+    shipped: Encoder,
+) -> None:
+    assert isinstance(shipped, TokenEncoder)
+    texts = ["孩子不想上学", "", "好"]
+    for asked, plain in ((True, shipped.encode_queries), (False, shipped.encode_passages)):
+        vectors, tokens = shipped.encode_tokens(texts, asked=asked)
+        assert np.allclose(vectors, plain(texts), atol=1e-5)
+        assert len(tokens[0].numbers) == len(tokens[0].vectors) > len(tokens[2].numbers)
+        assert tokens[0].vectors.shape[1] == shipped.token_width
+        assert len(tokens[1].numbers) <= 1
+        assert np.allclose(np.linalg.norm(tokens[0].vectors, axis=1), 1, atol=1e-4)
 
 
 @pytest.mark.slow
