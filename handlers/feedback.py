@@ -7,7 +7,7 @@ from bot.core.messages import Outcome, Reply
 from bot.services import gaps
 from bot.services.answers import word_answer
 from bot.services.handling import Context, StoredMessage
-from bot.services.remembered import ANSWER_VALID, answer_given
+from bot.services.remembered import ANSWER_VALID, answer_given, offered
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
@@ -35,7 +35,9 @@ def _more(context: Context) -> Outcome:
         return context.outcome("feedback", "answer.no_more")
     reply = Reply(parts[part], "answer", f"entry:{entry.id}@{entry.version}")
     question = int(str(pending.get("question", 0)))
-    keep = context.remember(answer_given(entry.id, question, part), ANSWER_VALID)
+    # What was offered beside the answer can still be chosen.
+    kept = answer_given(entry.id, question, part, offered(pending))
+    keep = context.remember(kept, ANSWER_VALID)
     return Outcome("feedback", (reply,), (keep,), {"kind": "answer", "entry": entry.id})
 
 

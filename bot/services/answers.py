@@ -23,7 +23,6 @@ from knowledge.problems import entry_format
 from knowledge.retrieval import Hit, Retriever
 
 FRAME_RESERVE = 420
-LONG_QUESTION = 20_000
 PRIVATE_TOPICS = frozenset({"T03", "T09", "T10", "T13", "T18", "T20", "T26"})
 # More than are offered, so that what fits the child's stage can come forward.
 SEARCHED = 10
@@ -150,7 +149,7 @@ class Answers:
             return decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
 
     def _found(self, question: str, most: int = SEARCHED) -> list[Hit]:
-        hits = self.retriever.search(question[:LONG_QUESTION], top_k=most)
+        hits = self.retriever.search(question, top_k=most)
         return [hit for hit in hits if self._known(hit)]
 
     def _go_on(self, question: str, alone: Sequence[Hit], asker: Asker, before: Before) -> Decision:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bot.core.commands import smalltalk_phrase, thanks
 from bot.core.messages import Kind as MessageKind
-from bot.services.answers import LONG_QUESTION, Answers, word_answer
+from bot.services.answers import Answers, word_answer
 from bot.services.container import Services
 from bot.services.handling import Context, Danger, Sender, StoredMessage
 from bot.services.replies import choices
@@ -108,7 +108,7 @@ async def run(
         wanted: the id of one more entry whose place is wanted.
         danger: the screen judges the words high enough for people.
     """
-    answers, question = services.answers, question[:LONG_QUESTION]
+    answers = services.answers
     context = Context(services, _STRANGER, Danger(), services.clock.now())
     with answers.hold():
         told = await asyncio.to_thread(_explained, answers, question, wanted)

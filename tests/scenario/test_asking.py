@@ -186,10 +186,10 @@ async def test_two_are_answered_and_the_rest_is_offered(home: Home) -> None:
 
 
 async def test_more_after_two_in_short_gives_the_first_in_full(home: Home) -> None:
-    short = await home.say(f"1. {HOMEWORK}\n2. {PHONE}")
-    assert home.answers.handbook.entries[HOMEWORK_ENTRY].scripts[0] not in short
-    reply = await home.say("更多")
-    assert home.answers.handbook.entries[HOMEWORK_ENTRY].scripts[0] in reply
+    full = home.answers.handbook.entries[HOMEWORK_ENTRY].scripts[0]
+    assert full not in await home.say(f"1. {HOMEWORK}\n2. {PHONE}\n3. {SCHOOL}")
+    assert full in await home.say("更多")
+    assert "手册T05-01" in await home.say("3"), "what was offered can still be chosen"
 
 
 async def test_question_marks_alone_make_several_only_where_two_have_answers(home: Home) -> None:
