@@ -124,6 +124,17 @@ class VectorIndex:
                 rows[row, number:] = rows[row, last] if number else 0
         return scores, rows
 
+    def compare(self, query: Vectors) -> Vectors | None:
+        """Return the score of every vector, row by row, for each query row; None unless flat.
+
+        Where all are wanted, the sorting of `search` costs more than the scores.
+        """
+        if not isinstance(self._engine, faiss.IndexFlat):
+            return None
+        rows = faiss.rev_swig_ptr(self._engine.get_xb(), len(self) * self._engine.d)
+        scores: Vectors = np.asarray(query, np.float32) @ rows.reshape(len(self), -1).T
+        return scores
+
     def look_at(self, reach: int) -> None:
         """Look at so many cells or candidates from now on: more finds more, and takes longer."""
         self.recipe = replace(self.recipe, reach=reach)

@@ -303,11 +303,12 @@ class Retriever:
         """Return each document's mean of its nearest passages, and the forms' mean cosines."""
         assert self._vectors is not None
         size = len(self._vectors)
-        count = size if size <= WHOLE_LIMIT else CANDIDATES
-        scores, rows = self._vectors.search(query, count)
-        # A passage that did not come back is at most as near as the last that did.
-        cosines = np.repeat(scores[:, -1:], size, axis=1)
-        np.put_along_axis(cosines, np.maximum(rows, 0), scores, axis=1)
+        cosines = self._vectors.compare(query) if size <= WHOLE_LIMIT else None
+        if cosines is None:
+            scores, rows = self._vectors.search(query, min(size, CANDIDATES))
+            # A passage that did not come back is at most as near as the last that did.
+            cosines = np.repeat(scores[:, -1:], size, axis=1)
+            np.put_along_axis(cosines, np.maximum(rows, 0), scores, axis=1)
         nearest = 1 if self._plain else NEAREST
         near = [_mean_of_best(form, self._owners, self._starts, nearest) for form in cosines]
         return np.mean(near, axis=0, dtype=np.float32), cosines.mean(axis=0)

@@ -22,7 +22,7 @@ from knowledge.explanation import Rewriting
 SHORTEST, LONGEST_WORD = 2, 6
 SLIP_FROM = 4  # a word this long is still known with one character missing or too many
 MOST = 6  # corrections of one message
-READ = 300  # characters of a message that are looked at, from its end
+READ = 80  # characters of a message that are looked at, from its end: a story has words enough
 LEAST_SOUNDED = 3  # syllables: “he” and “ai” alone are no pinyin
 MOST_ALIKE = 8  # words of one sound that are tried
 LIKELIEST = 4  # words of one sound that are weighed by what stands before them
