@@ -22,13 +22,14 @@ from bot.channels.dingtalk.stream import StreamClient
 from bot.config import Settings
 from bot.core.messages import IncomingMessage
 from bot.db.models import QuotaUse
-from bot.services.answers import Answers
+from bot.services.answers import Answers, Before
 from bot.simulator.day.clock import DayClock
 from bot.simulator.day.line import Line
 from bot.simulator.dingtalk_driver import DingtalkCredentials
 from bot.simulator.driver import WechatCredentials
 from bot.wiring import House
 from knowledge.decision import Decision
+from knowledge.preference import NOBODY, Asker
 
 PLATFORM = "http://platform"
 ACCOUNT, HTTP_ROBOT, STREAM_ROBOT = "day", "dayhttp", "daystream"
@@ -134,11 +135,13 @@ class GatedAnswers(Answers):
         self.gate.set()
         self.reached = asyncio.Event()
 
-    async def ask(self, question: str) -> Decision:
+    async def ask(
+        self, question: str, asker: Asker = NOBODY, before: Before | None = None
+    ) -> Decision:
         """Search once the gate is open."""
         self.reached.set()
         await self.gate.wait()
-        return await super().ask(question)
+        return await super().ask(question, asker, before)
 
 
 class StreamSide:
