@@ -25,7 +25,7 @@ from bot.wiring import House, build
 GRACE_SECONDS = 5
 # Connections that wait while the service loads: half a minute of a busy school.
 QUEUE = 2048
-FIRST_START = "第一次启动要先建手册检索，大约十几秒；以后几秒就好。"
+FIRST_START = "正在准备手册检索：运行过 xinqing setup 的几秒就好，没有的要一两分钟，只有这一次。"
 # The exit status of a process that said in one line why it does not start (`bot.cli.guarded`).
 REFUSED = 2
 
