@@ -232,7 +232,7 @@ async def test_one_message_that_cannot_be_routed_holds_up_nobody(
 
 
 async def test_messages_of_one_person_are_answered_in_their_order(staffed: Home) -> None:
-    texts = [f"第{number}个问题" for number in range(6)]
+    texts = [f"说说{number}号楼的事" for number in range(6)]
     receipts = [await staffed.accept(incoming(text, at=staffed.clock.now())) for text in texts]
     await asyncio.gather(*(staffed.route(receipt) for receipt in receipts))
     handled = [d.message_id for d in await staffed.rows(Delivery, Delivery.kind == "abstain")]
