@@ -25,8 +25,10 @@ TRAINED_FLOOR := --recall 0.72 --alarms 0.20
 # The whole of the tests: two at a time, file by file; then, one by one, those that start processes or
 # a browser themselves and would wait for each other.
 PYTEST := $(BIN)/python -m pytest -q $(NO_SKIPS)
+# The vectors of the handbook, once for every service that the tests start.
+VECTORS := XINQING_DATA_DIR=$(VENV)/share/xinqing $(BIN)/xinqing index >/dev/null
 ifeq ($(ARGS),)
-TESTS := $(PYTEST) -n 2 --dist loadfile -m "not slow and not browser" && $(PYTEST) -m "slow or browser"
+TESTS := $(VECTORS) && $(PYTEST) -n 2 --dist loadfile -m "not slow and not browser" && $(PYTEST) -m "slow or browser"
 else
 TESTS := $(PYTEST) $(ARGS)
 endif
