@@ -24,6 +24,7 @@ from bot.db.opening import open_database
 from bot.db.rotate import rotate, stale
 from bot.services import audit, demo, hotlines, lookups
 
+WORDS_ALONE = "检索：只按词语找（XINQING_ENCODER=none），没有向量要算。"
 ACCOUNT, ROBOT_NAME = "demo", "心晴"
 ALPHABET = string.ascii_letters + string.digits
 
@@ -56,7 +57,11 @@ def setup(
         )
     if index:
         logs.configure("CRITICAL")
-        build_index(load_settings(), Console(stderr=True))
+        settings, told = load_settings(), Console(stderr=True)
+        if settings.encoder == "none":
+            told.print(WORDS_ALONE, markup=False, highlight=False)
+        else:
+            build_index(settings, told)
 
 
 def _make_env(path: Path, *, with_demo: bool) -> None:
