@@ -24,6 +24,8 @@ CHANNEL = "xinqing"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 # A connection that has been silent for so long is asked whether it still lives.
+# How the server names this connection, for whoever looks at what is connected.
+LISTENER = "xinqing-notices"
 SILENT_SECONDS = 15.0
 ANSWER_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
@@ -118,7 +120,7 @@ class Notices:
         url = self._engine.url
         address = url.set(drivername="postgresql").render_as_string(hide_password=False)
         async with await AsyncConnection.connect(
-            address, autocommit=True, **connect_options(url)
+            address, autocommit=True, **connect_options(url) | {"application_name": LISTENER}
         ) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             self._up = True

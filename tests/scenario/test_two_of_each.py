@@ -15,6 +15,7 @@ from bot.bench.stage import Calm
 from bot.bench.tally import Planned, Seen, count
 from bot.db.crypto import KeyRing
 from bot.db.engine import Database
+from bot.db.notices import LISTENER
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +29,7 @@ OPEN = (
 )
 LISTENING = (
     "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    f" WHERE datname = current_database() AND application_name = '{LISTENER}' AND query <> ''"
 )
 CASES = (
     "SELECT c.external_id, count(DISTINCT k.id), count(d.id) FROM contact c"
@@ -44,10 +45,10 @@ NIGHTLY = "SELECT state, attempts FROM job WHERE key LIKE 'cron:nightly:%'"
 async def crew(
     tmp_path: Path, database: Database, database_url: str, ring: KeyRing
 ) -> AsyncIterator[Crew]:
-    """The four processes, both workers at work."""
+    """The four processes, all of them listening."""
     await seed(database, ring)
     async with open_crew(tmp_path, database_url) as made:
-        await made.until(LISTENING, 2, seconds=120)
+        await made.until(LISTENING, 4, seconds=120)
         made.change(
             "UPDATE lane SET per_second = :rate, burst = :burst WHERE name = 'alert:duty'",
             rate=PER_SECOND,
