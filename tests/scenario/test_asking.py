@@ -46,7 +46,7 @@ async def home(houses: Houses) -> Home:
 
 def asked_of(home: Home) -> list[str]:
     """Return what was searched for."""
-    return list(home.answers.retriever.asked)  # type: ignore[attr-defined]
+    return list(home.answers.retriever.asked)  # type: ignore[attr-defined]  # a fake
 
 
 def titles(home: Home, *ids: str) -> list[str]:

@@ -73,7 +73,7 @@ def measure(row: Row, job: dict[str, Any], tell: Tell) -> dict[str, object]:
         "built_mb": _less(built, at_first),
         "peak_mb": _less(peak, at_first),
         "load": load(),
-        "versions": {name: _version(name) for name in row.library},
+        "versions": {name: _version(name) for name in row.distributions},
     }
 
 

@@ -90,14 +90,14 @@ class Row:
 
     Args:
         title: As it stands in the table.
-        library: Distributions whose versions belong to it.
+        distributions: Those whose versions belong to it.
         pieces: Whether each piece of a document is a text of its own.
         teacher: Whether it needs the encoder of twelve layers.
     """
 
     title: str
     make: Callable[[Means], Peer]
-    library: tuple[str, ...]
+    distributions: tuple[str, ...]
     pieces: bool = False
     teacher: bool = False
 
