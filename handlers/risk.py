@@ -1,5 +1,6 @@
 """Danger: the fixed crisis reply 1:1, and one neutral line where it was said in a group.
 
+Below the reply to a worry of level 2 stands by number what the handbook has to it.
 The case was opened and people called when the message was stored; here only words are chosen.
 """
 
@@ -9,6 +10,7 @@ from typing import cast
 from bot.core.crisis import Level, compose, family_of, speaker_of
 from bot.core.messages import Outcome, Reply
 from bot.services.attention import crisis_again
+from bot.services.entries_below import with_entries
 from bot.services.group import neutral_line
 from bot.services.handling import Context, StoredMessage
 
@@ -22,7 +24,9 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         reply = context.say("fallback.screen_failed", kind="risk")
         return Outcome("risk", (reply,), detail={"kind": "risk"})
     if danger.escalated and not _left_to_person(context):
-        return Outcome("risk", (_crisis(context),), detail={"kind": "risk", "level": danger.fresh})
+        detail = {"kind": "risk", "level": danger.fresh}
+        outcome = Outcome("risk", (_crisis(context),), detail=detail)
+        return await with_entries(context, message, outcome)
     return None
 
 

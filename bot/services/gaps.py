@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.core.levels import ESCALATED
 from bot.db.models import GapTicket, Message
 from knowledge.retrieval import Hit
 from knowledge.text import fold
@@ -44,7 +45,7 @@ async def none_of(
     message = await session.get(Message, message_id)
     if message is not None and message.text:
         hits = [Hit(entry, 0.0, (), "") for entry in offered]
-        await open_ticket(session, message_id, message.text, hits, now=now)
+        await open_ticket(session, message_id, _words(message), hits, now=now)
 
 
 async def not_useful(session: AsyncSession, message_id: int, *, now: datetime) -> None:
@@ -54,12 +55,17 @@ async def not_useful(session: AsyncSession, message_id: int, *, now: datetime) -
         session.add(
             GapTicket(
                 message_id=message_id,
-                question=message.text,
+                question=_words(message),
                 candidates=[],
                 state="not_useful",
                 created_at=now,
             )
         )
+
+
+def _words(message: Message) -> str:
+    """Return what was asked; the words of a danger are the counselors', not the editors'."""
+    return "" if message.level in ESCALATED else message.text or ""
 
 
 async def _known(session: AsyncSession, message_id: int) -> bool:

@@ -1,0 +1,102 @@
+"""Below the reply to a worry of level 2 stands what the handbook has to it, by number."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
+from factories import NIGHT
+from fakes import FOUND, FakeAnswers, FakeRetriever
+from house import DANGER, URGENT, WORRY, Home, Houses
+
+from bot.core.crisis import DUTIES, FAMILIES, SPEAKERS, compose
+from bot.core.hotlines import load_hotlines
+from bot.core.phrases import BYTE_LIMIT
+from bot.db.models import Case, GapTicket
+from bot.services.entries_below import entries_fit
+
+TITLE_MARK = "手册里也有和你说的事相近的内容"
+BELOW: dict[str, Sequence[tuple[str, float]]] = {
+    **FOUND,
+    WORRY: [("T03-03", 0.9), ("T03-04", 0.05), ("T06-01", 0.001)],
+    DANGER: [("T03-01", 0.9)],
+    URGENT: [("T03-01", 0.9)],
+}
+
+
+class BrokenRetriever(FakeRetriever):
+    """A search that fails on everything."""
+
+    def search(self, question: str, stage: str | None = None, top_k: int = 5) -> list[object]:  # type: ignore[override]  # never returns
+        raise OSError("the index is gone")
+
+
+@pytest.fixture
+async def home(houses: Houses) -> Home:
+    """A house whose search knows what a worry is about."""
+    return await houses.make(answers=FakeAnswers(FakeRetriever(BELOW)))
+
+
+def title(home: Home, entry: str) -> str:
+    return home.answers.handbook.entries[entry].title
+
+
+async def test_the_fixed_reply_stands_whole_above_the_entries(home: Home) -> None:
+    reply = await home.say(WORRY)
+    fixed, _, below = reply.partition("————")
+    assert TITLE_MARK in below
+    assert "120" in fixed
+    assert "AI自动回复" in fixed
+    assert f"1. {title(home, 'T03-03')}" in below
+    assert f"2. {title(home, 'T03-04')}" in below
+    assert "3. " not in below, "what is hardly near is not offered"
+    assert len(reply.encode()) <= 2048
+    (case,) = await home.rows(Case)
+    assert case.level == "2", "the case is opened as ever"
+
+
+async def test_a_number_gives_the_entry(home: Home) -> None:
+    await home.say(WORRY)
+    assert "手册T03-03" in await home.say("1")
+
+
+@pytest.mark.parametrize("text", [DANGER, URGENT])
+async def test_nothing_stands_below_a_higher_danger(home: Home, text: str) -> None:
+    assert TITLE_MARK not in await home.say(text)
+
+
+async def test_nothing_stands_below_while_a_higher_case_is_open(home: Home) -> None:
+    await home.say(DANGER)
+    assert TITLE_MARK not in await home.say(WORRY)
+
+
+async def test_a_search_that_breaks_costs_nothing_of_the_reply(houses: Houses) -> None:
+    home = await houses.make(answers=FakeAnswers(BrokenRetriever(BELOW)))
+    reply = await home.say(WORRY)
+    assert "120" in reply
+    assert TITLE_MARK not in reply
+    assert len(await home.rows(Case)) == 1
+
+
+async def test_the_words_of_a_worry_never_reach_the_editors(home: Home) -> None:
+    await home.say(WORRY)
+    assert "这几条都不是" in await home.say("都不是")
+    (ticket,) = await home.rows(GapTicket)
+    assert ticket.question == ""
+    assert [one["entry"] for one in ticket.candidates] == ["T03-03", "T03-04"]
+
+
+def test_whose_worry_has_entries_below() -> None:
+    assert entries_fit("2", ["DIS"], None)
+    assert entries_fit("2", ["NSSI"], "PC")
+    assert not entries_fit("2", ["NSSI"], "S"), "a child who hurts itself is not sent to a manual"
+    assert not entries_fit("2", ["SI-P"], "X")
+    assert not entries_fit("2", ["DIS", "DV"], "PC"), "another hand may hold the phone"
+    assert not entries_fit("3", ["DIS"], "PC")
+    assert not entries_fit("0", [], "PC")
+
+
+def test_every_reply_of_level_two_leaves_room_for_an_entry() -> None:
+    room = 420
+    for family, speaker, duty in product(FAMILIES, SPEAKERS, DUTIES):
+        reply = compose(family, speaker, "2", duty, load_hotlines(), NIGHT)
+        assert len(reply.text.encode()) <= BYTE_LIMIT - room, reply.key
