@@ -14,17 +14,18 @@ from bot.config import load_settings
 from bot.core.errors import InputInvalid
 from bot.core.levels import ESCALATED
 from bot.services.answers import Answers
+from bot.services.entries_below import entries_fit
 from bot.services.guarding import live_rules
 from bot.wiring import make_answers
 from knowledge.documents import offtopic_messages
 from knowledge.encoder import load_encoder
 from knowledge.evaluation import evaluate_search
-from knowledge.heldout.measure import DEPTH, Asked, run_messages, run_questions
+from knowledge.heldout.measure import DEPTH, Asked, Raised, run_messages, run_questions
 from knowledge.heldout.near import Known, shipped_texts, without
 from knowledge.heldout.reliability import draw
 from knowledge.heldout.report import ExamReport, as_text, doubles_as_text, faults_as_text
 from knowledge.heldout.rows import FOLDER, Exam, Half, read_exam
-from knowledge.risk.assess import assess
+from knowledge.risk import Assessment, assess
 from knowledge.risk.evaluate import evaluate_rows
 from knowledge.risk.measure import measure, table
 from knowledge.risk.model.examples import read_folder, read_table
@@ -85,12 +86,20 @@ def handbook(
         typer.echo("\n" + doubles_as_text(report.doubles))
 
 
+def _raised(assessment: Assessment) -> Raised:
+    level = assessment.level.value
+    if level not in ESCALATED:
+        return ""
+    fit = entries_fit(level, assessment.categories, assessment.who)
+    return "with entries" if fit else "alone"
+
+
 def _sit_exam(exam: Exam, answers: Answers, risk_model: str) -> ExamReport:
     rules = live_rules(risk_model)
     asked = Asked(
         search=lambda text: answers.retriever.search(text, top_k=DEPTH),
         decide=answers.decide,
-        danger=lambda text: assess(text, rules=rules).level.value in ESCALATED,
+        danger=lambda text: _raised(assess(text, rules=rules)),
         smalltalk=answers.smalltalk,
     )
     entries = answers.handbook.entries

@@ -16,6 +16,8 @@ from knowledge.retrieval import Hit
 DEPTH = 10
 Decided = Literal["right", "wrong", "offered", "missed", "abstained"]
 Outcome = Literal["danger", "alarm"] | Decided
+# What the screen makes of a text: the fixed reply to danger comes alone, or entries stand below it.
+Raised = Literal["", "alone", "with entries"]
 FAULTS = (
     "right entry second",
     "another topic first",
@@ -37,13 +39,14 @@ class Asked:
     Args:
         search: Returns the nearest entries, best first.
         decide: The live decision.
-        danger: Whether the screen raises a text, so that a fixed reply comes instead.
+        danger: Whether the screen raises a text, so that a fixed reply comes instead of the answer,
+            and whether what the search found stands by number below it.
         smalltalk: Whether a text is answered with a nod, and never searched.
     """
 
     search: Callable[[str], Sequence[Hit]]
     decide: Callable[[str], Decision]
-    danger: Callable[[str], bool]
+    danger: Callable[[str], Raised]
     smalltalk: Callable[[str], bool]
 
 
@@ -55,7 +58,8 @@ class Case:
     Args:
         right: The entries that answer it.
         decided: What the search made of it, whatever the screen said.
-        raised: Whether the screen raised it, so that the asker got the reply to danger instead.
+        raised: Whether the screen raised it, so that the asker got the reply to danger instead,
+            alone or with entries below it.
         found: The ids of the nearest, best first.
         score: That of the nearest, 0 for nothing.
     """
@@ -63,7 +67,7 @@ class Case:
     row: Row
     right: frozenset[str]
     decided: Decided
-    raised: bool
+    raised: Raised
     found: tuple[str, ...]
     score: float
 
@@ -92,7 +96,8 @@ class Case:
     @property
     def served(self) -> bool:
         """Whether the asker gets the right entry, as the answer or to choose, or that reply."""
-        return self.outcome in ("danger", "right", "offered")
+        shown = self.outcome == "alarm" and self.raised == "with entries"
+        return (self.decided if shown else self.outcome) in ("danger", "right", "offered")
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def question_figures(cases: Sequence[Case]) -> Figures:
         "in_ten": share(c.rank is not None for c in cases),
         "served": share(c.served for c in cases),
         "served_searched": share(c.decided in ("right", "offered") for c in cases),
-        "served_or_alarm": share(c.served or c.raised for c in cases),
+        "served_or_alarm": share(c.served or bool(c.raised) for c in cases),
         "answered_right": got("right"),
         "answered_wrong": got("wrong"),
         "choices_without": got("missed"),

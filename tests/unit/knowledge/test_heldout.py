@@ -14,6 +14,7 @@ from knowledge.decision import Decision, Thresholds, decide
 from knowledge.heldout.measure import (
     Asked,
     Case,
+    Raised,
     faults_of,
     message_figures,
     question_figures,
@@ -42,18 +43,27 @@ def row(number: int, ids: str = "Q026", text: str = "写到半夜", danger: str 
 
 
 def asked(
-    *found: tuple[str, float], danger: Sequence[str] = (), smalltalk: Sequence[str] = ()
+    *found: tuple[str, float],
+    danger: Sequence[str] = (),
+    smalltalk: Sequence[str] = (),
+    raised: Raised = "alone",
 ) -> Asked:
     hits = [Hit(name, score, (), "") for name, score in found]
 
     def choosing(text: str) -> Decision:
         return decide(hits, Thresholds())
 
-    return Asked(lambda text: hits, choosing, danger.__contains__, smalltalk.__contains__)
+    def screened(text: str) -> Raised:
+        return raised if text in danger else ""
+
+    return Asked(lambda text: hits, choosing, screened, smalltalk.__contains__)
 
 
-def one(here: Row, *found: tuple[str, float], danger: bool = False) -> Case:
-    return run_questions([here], COVERS, asked(*found, danger=[here.text] * danger))[0]
+def one(
+    here: Row, *found: tuple[str, float], danger: bool = False, raised: Raised = "alone"
+) -> Case:
+    screened = asked(*found, danger=[here.text] * danger, raised=raised)
+    return run_questions([here], COVERS, screened)[0]
 
 
 def test_table_is_read_with_remarks_and_bare_columns(tmp_path: Path) -> None:
@@ -136,6 +146,16 @@ def test_outcomes_of_a_question() -> None:
         one(row(1, danger="may"), ("T11-01", 0.9), danger=True).outcome,
     ]
     assert outcomes == ["right", "wrong", "offered", "missed", "abstained", "alarm", "danger"]
+
+
+def test_entries_below_the_reply_serve_where_the_right_one_is_among_them() -> None:
+    def served(entry: str, raised: Raised) -> bool:
+        return one(row(1), (entry, 0.9), danger=True, raised=raised).served
+
+    assert served("T06-01", "with entries")
+    assert not served("T11-01", "with entries")
+    assert not served("T06-01", "alone")
+    assert one(row(1, danger="yes"), ("T11-01", 0.9), danger=True).served
 
 
 def test_right_is_any_entry_that_is_named_or_covers_the_question() -> None:
@@ -247,7 +267,7 @@ def test_report_on_a_small_handbook(retriever: Retriever) -> None:
     here = Asked(
         lambda text: retriever.search(text, top_k=10),
         lambda text: decide(retriever.search(text), Thresholds()),
-        lambda text: "血" in text,
+        lambda text: "alone" if "血" in text else "",
         lambda text: text == "谢谢",
     )
     questions = [
