@@ -25,10 +25,13 @@ def train(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="how often each example is read")] = 3,
     seed: Annotated[int, typer.Option(help="same seed, files, processor: same model")] = 7,
+    every: Annotated[
+        int, typer.Option(min=1, help="read only every so many-th example: a quick trial")
+    ] = 1,
 ) -> None:
     """Train on the project's examples and write the model with its card."""
     logs.configure("WARNING")
-    from knowledge.documents import OFFTOPIC
+    from knowledge.documents import EVERYDAY, OFFTOPIC
     from knowledge.encoder.build import find_source
     from knowledge.risk.model.card import JUDGED, write_card
     from knowledge.risk.model.examples import (
@@ -41,16 +44,18 @@ def train(
     from knowledge.risk.model.train import Recipe
     from knowledge.risk.model.train import train as teach
 
-    examples = [*read_folder(), *read_harmless(OFFTOPIC)]
+    harmless = (OFFTOPIC, EVERYDAY)
+    examples = [*read_folder(), *(row for path in harmless for row in read_harmless(path))]
     made_from = {
         "examples": digest(FOLDER.glob("*.tsv")),
-        OFFTOPIC.name: digest([OFFTOPIC]),
+        **{path.name: digest([path]) for path in harmless},
     }
     for path in data or []:
         if path.name in made_from:
             raise InputInvalid(f"two files are called {path.name}; the card tells them by name")
         examples += read_lines(path)
         made_from[path.name] = digest([path])
+    examples = examples[::every]
     dangers = sum(row.escalated for row in examples)
     typer.echo(f"{len(examples)} examples, {dangers} of them dangers")
     teach(
