@@ -7,22 +7,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import epoch_ms
 from bot.core.commands import bare_number, spoken
-from bot.core.messages import Outcome, Reply
+from bot.core.messages import Outcome
 from bot.services import gaps
-from bot.services.answers import word_answer, word_section
+from bot.services.answers import word_section
 from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import (
     ANSWER,
-    ANSWER_VALID,
     CHOICES,
     Offer,
-    answer_given,
     offered,
     question_of,
     still_offered,
     still_talking,
 )
-from bot.services.replies import answer, choices, detail_of, options_of
+from bot.services.replies import (
+    answer,
+    choices,
+    detail_of,
+    further_part,
+    options_of,
+    part_of_answer,
+)
 from knowledge.chosen import all_chosen, none_chosen, numbers_chosen
 from knowledge.decision import MOST_CANDIDATES, Decision
 from knowledge.entry import Entry
@@ -137,16 +142,15 @@ def _section(context: Context, key: str) -> Outcome | None:
     book, region = services.lines.book, sender.region
     text = word_section(entry, key, services.phrases, book, region=region)
     part = int(str(sender.pending.get("part", 0)))
-    return _said(context, entry, text, part) if text else None
+    return part_of_answer(context, NAME, entry, text, part, _still(context)) if text else None
 
 
 def _more(context: Context, entry: Entry) -> Outcome | None:
     """Give what did not fit before; where all was said, offer what is related."""
     sender, services = context.sender, context.services
-    part = int(str(sender.pending.get("part", 0))) + 1
-    parts = word_answer(entry, services.phrases, services.lines.book, region=sender.region)
-    if part < len(parts):
-        return _said(context, entry, parts[part], part)
+    further = further_part(context, NAME, entry, _still(context))
+    if further is not None:
+        return further
     known = [one for one in entry.related if services.answers.entry(one)]
     if not known:
         return context.outcome(NAME, "answer.no_more")
@@ -156,11 +160,7 @@ def _more(context: Context, entry: Entry) -> Outcome | None:
     return choices(context, NAME, decision, question_id=question, frame="choices.follow_up")
 
 
-def _said(context: Context, entry: Entry, text: str, part: int) -> Outcome:
-    sender = context.sender
-    offer = offered(sender.pending)
-    lasting = _lasting(context, offer) if offer else None
-    kept = answer_given(entry.id, question_of(sender.pending) or 0, part, lasting)
-    reply = Reply(text, "answer", f"entry:{entry.id}@{entry.version}")
-    detail = detail_of("answer", 1.0, ()) | {"entry": entry.id}
-    return Outcome(NAME, (reply,), (context.remember(kept, ANSWER_VALID),), detail)
+def _still(context: Context) -> Offer | None:
+    """Return what can still be chosen by number."""
+    offer = offered(context.sender.pending)
+    return _lasting(context, offer) if offer else None

@@ -3,11 +3,11 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.commands import means, spoken
-from bot.core.messages import Outcome, Reply
+from bot.core.messages import Outcome
 from bot.services import gaps
-from bot.services.answers import word_answer
 from bot.services.handling import Context, StoredMessage
-from bot.services.remembered import ANSWER_VALID, answer_given, offered
+from bot.services.remembered import offered
+from bot.services.replies import further_part
 
 
 async def handle(context: Context, message: StoredMessage) -> Outcome | None:
@@ -28,17 +28,9 @@ def _more(context: Context) -> Outcome:
     entry = context.services.answers.entry(str(pending.get("entry", "")))
     if pending.get("kind") != "answer" or context.sender.pending_expired or entry is None:
         return context.outcome("feedback", "answer.nothing_before")
-    part = int(str(pending.get("part", 0))) + 1
-    services = context.services
-    parts = word_answer(entry, services.phrases, services.lines.book, region=context.sender.region)
-    if part >= len(parts):
-        return context.outcome("feedback", "answer.no_more")
-    reply = Reply(parts[part], "answer", f"entry:{entry.id}@{entry.version}")
-    question = int(str(pending.get("question", 0)))
     # What was offered beside the answer can still be chosen.
-    kept = answer_given(entry.id, question, part, offered(pending))
-    keep = context.remember(kept, ANSWER_VALID)
-    return Outcome("feedback", (reply,), (keep,), {"kind": "answer", "entry": entry.id})
+    further = further_part(context, "feedback", entry, offered(pending))
+    return further or context.outcome("feedback", "answer.no_more")
 
 
 def _judged(context: Context) -> int | None:

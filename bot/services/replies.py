@@ -15,6 +15,7 @@ from bot.services.remembered import (
     Offer,
     answer_given,
     choices_given,
+    question_of,
 )
 from knowledge.decision import Decision
 from knowledge.entry import Entry
@@ -58,6 +59,34 @@ def answer(
     keep = context.remember(answer_given(entry.id, question_id, offer=offer), ANSWER_VALID)
     detail = detail_of("answer", score, hits) | {"entry": entry.id}
     return Outcome(handler, (reply,), (keep,), detail)
+
+
+def part_of_answer(
+    context: Context, handler: str, entry: Entry, text: str, part: int, offer: Offer | None
+) -> Outcome:
+    """Return the outcome that gives one more piece of the entry that was answered with before.
+
+    Args:
+        part: how much of the answer was given with it, for the next 更多.
+        offer: what can still be chosen by number.
+    """
+    question = question_of(context.sender.pending) or 0
+    kept = answer_given(entry.id, question, part, offer)
+    reply = Reply(text, "answer", f"entry:{entry.id}@{entry.version}")
+    detail = detail_of("answer", 1.0, ()) | {"entry": entry.id}
+    return Outcome(handler, (reply,), (context.remember(kept, ANSWER_VALID),), detail)
+
+
+def further_part(
+    context: Context, handler: str, entry: Entry, offer: Offer | None
+) -> Outcome | None:
+    """Return the outcome that gives what did not fit before; None when all was said."""
+    sender, services = context.sender, context.services
+    part = int(str(sender.pending.get("part", 0))) + 1
+    parts = word_answer(entry, services.phrases, services.lines.book, region=sender.region)
+    if part >= len(parts):
+        return None
+    return part_of_answer(context, handler, entry, parts[part], part, offer)
 
 
 def choices(
