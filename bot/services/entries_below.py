@@ -1,7 +1,7 @@
 """What the handbook has to a worry of level 2, by number below the fixed reply.
 
 Called by the risk handler. The screen raises more than a counselor would, so somebody who asked a
-question may get the reply to danger; and an entry helps who is in a worry of level 2, too. The fixed
+question may get the reply to danger; and an entry helps with a worry of level 2, too. The fixed
 words stand first and whole, case and alert are untouched (decision 0020). Nothing of this may cost
 the reply: a search that is slow or breaks leaves it as it was.
 """
