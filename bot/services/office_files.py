@@ -23,6 +23,8 @@ _MAIN = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml": "xlsx",
 }
 _TYPES = "[content_types].xml"
+# zipfile says EOFError where a part is shorter than its header says.
+_UNREADABLE = (zipfile.BadZipFile, EOFError)
 # Parts of names that stand for programs and for other files inside.
 _ACTIVE = (
     "vbaproject",
@@ -129,6 +131,6 @@ def _xml(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Element:
         if content.count(b"<") > _MOST_ELEMENTS:
             raise InputInvalid("file_opaque", field="file")
         root: Element = ElementTree.fromstring(content)
-    except (ParseError, DefusedXmlException, zipfile.BadZipFile, zlib.error, RuntimeError):
+    except (ParseError, DefusedXmlException, *_UNREADABLE, zlib.error, RuntimeError):
         raise InputInvalid("file_broken", field="file") from None
     return root

@@ -301,3 +301,14 @@ def test_a_changed_byte_breaks_nothing_but_the_file(name: str, data: st.DataObje
     content[at] = data.draw(st.integers(0, 255))
     told = _told(name, bytes(content))
     assert told in file_types.MEDIA_TYPES or told.startswith("file_")
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(GOOD) if GOOD[name].startswith(b"PK")])
+def test_a_part_shorter_than_it_says_is_a_broken_file(name: str) -> None:
+    """A size in a part's own header that reaches into the next: zipfile then says EOFError."""
+    for at in range(18, 30):
+        for value in (0, 2, 255):
+            content = bytearray(GOOD[name])
+            content[at] = value
+            told = _told(name, bytes(content))
+            assert told in file_types.MEDIA_TYPES or told.startswith("file_")
