@@ -11,7 +11,7 @@ from random import Random
 
 from bot.bench.questions import questions
 from bot.services.guarding import live_rules
-from knowledge.risk import Context, assess
+from knowledge.risk import Context, RuleSet, assess
 
 TRIES = 12
 
@@ -23,19 +23,24 @@ def smalltalk() -> tuple[str, ...]:
     return tuple(tomllib.loads(source)["smalltalk"])
 
 
+@cache
+def _rules() -> RuleSet:
+    """Return the screen's rules; reading them and the classifier takes a second."""
+    return live_rules("default")
+
+
 class Words:
     """Texts in an order that the seed decides."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
-        self._rules = live_rules("default")
         self._questions: Iterator[str] = questions().stream(rng.randrange(2**32))
 
     def question(self) -> str:
         """Return a question that the screen takes for no danger, the next one at all if few are."""
         text = next(self._questions)
         for _ in range(TRIES):
-            if not assess(text, Context(), self._rules).rule_ids:
+            if not assess(text, Context(), _rules()).rule_ids:
                 break
             text = next(self._questions)
         return text

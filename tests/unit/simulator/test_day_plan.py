@@ -13,6 +13,7 @@ from bot.simulator.day.plan import (
     Breakage,
     Kind,
     Mark,
+    Plan,
     Way,
     make_plan,
 )
@@ -49,16 +50,22 @@ def test_a_day_is_over_its_channels_only(channel: str, ways: set[Way]) -> None:
     assert bool(streamed & {one.kind for one in plan.troubles}) is (Way.STREAM in ways)
 
 
-def test_everything_breaks_in_a_whole_day() -> None:
-    plan = make_plan(3, messages=2000, channel="all")
+@pytest.fixture(scope="module")
+def whole_day() -> Plan:
+    """Two thousand messages; the screen reads each of them, which takes half a minute."""
+    return make_plan(3, messages=2000, channel="all")
+
+
+def test_everything_breaks_in_a_whole_day(whole_day: Plan) -> None:
+    plan = whole_day
     assert {one.kind for one in plan.troubles} == set(Breakage)
     assert {one.mark for one in plan.messages} == set(Mark)
     assert {one.kind for one in plan.messages} == set(Kind)
     assert all(0 <= one.at < DAY_SECONDS + 60 for one in plan.messages)
 
 
-def test_marks_say_how_far_a_message_is_off() -> None:
-    plan = make_plan(3, messages=2000, channel="all")
+def test_marks_say_how_far_a_message_is_off(whole_day: Plan) -> None:
+    plan = whole_day
     shifts = {one.mark: abs(one.shift) for one in plan.messages}
     assert (shifts[Mark.STALE], shifts[Mark.SKEWED]) == (STALE_BY, SKEW)
     assert all(one.copies > 1 for one in plan.messages if one.mark is Mark.COPIES)
