@@ -9,6 +9,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from knowledge.text import normalise
 
 CHILD = ("孩子", "闺女", "儿子", "女儿", "娃", "我家小子", "丫头", "宝贝")
@@ -61,3 +64,30 @@ def windows(text: str, places: Sequence[int] = ()) -> list[str]:
         dense = sorted(starts[1:-1], key=lambda start: -counts[start])[: MOST - 2]
         starts = [starts[0], *sorted(dense), starts[-1]]
     return [text[start : start + WINDOW] for start in starts]
+
+
+def parts_of(messages: Sequence[Sequence[str]]) -> tuple[list[str], list[int]]:
+    """Cut messages as the service does; beside each part stands the place of its message.
+
+    Args:
+        messages: each as its turns; a message without a word has one empty part.
+    """
+    cuts = [windows(prepare(turns)) or [""] for turns in messages]
+    owners = [place for place, parts in enumerate(cuts) for _ in parts]
+    return [part for parts in cuts for part in parts], owners
+
+
+def worst_parts(danger: Sequence[float] | NDArray[np.float32], owners: Sequence[int]) -> list[int]:
+    """Choose each message's most dangerous part: by it alone a long message is judged.
+
+    So a long harmless story teaches that none of its parts is a danger, a long danger that one is.
+
+    Args:
+        danger: one score a part.
+        owners: the message each part is of, ascending from 0.
+    """
+    best: dict[int, int] = {}
+    for part, owner in enumerate(owners):
+        if owner not in best or danger[part] > danger[best[owner]]:
+            best[owner] = part
+    return list(best.values())

@@ -26,7 +26,7 @@ from knowledge.encoder.source import read_source
 from knowledge.risk.model.augment import augmented
 from knowledge.risk.model.card import PAD
 from knowledge.risk.model.examples import Example
-from knowledge.risk.model.prepare import prepare, windows
+from knowledge.risk.model.prepare import parts_of, worst_parts
 from knowledge.risk.model.run import LEVELS
 from knowledge.risk.values import Level
 
@@ -177,14 +177,15 @@ def _loss(
     tokenizer.enable_truncation(LONGEST)
     # Few different lengths: each new shape costs the processor's library a compilation.
     tokenizer.enable_padding(pad_id=PAD, pad_token="<pad>", pad_to_multiple_of=16)
-    texts, owners = _parts(batch)
+    texts, owners = parts_of([row.turns for row in batch])
     encodings = tokenizer.encode_batch(texts)
     numbers = torch.tensor([encoding.ids for encoding in encodings])
     mask = torch.tensor([encoding.attention_mask for encoding in encodings])
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scores = model(numbers, mask)
     scores = scores.float()
-    scores = scores[_worst(scores[:, LEVELS.index(Level.FOCUS)].detach().numpy(), owners)]
+    danger = scores[:, LEVELS.index(Level.FOCUS)].detach().numpy()
+    scores = scores[worst_parts(danger, owners)]
     wanted = torch.tensor(np.array([targets(row) for row in batch]))
     known = wanted != UNKNOWN
     levels = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -197,29 +198,6 @@ def _loss(
         scores[:, len(LEVELS) :], torch.tensor(chosen), ignore_index=-1
     )
     return levels + recipe.category_weight * kinds
-
-
-def _parts(batch: Sequence[Example]) -> tuple[list[str], list[int]]:
-    """Cut messages as the service does; beside each part stands the place of its message."""
-    cuts = [windows(prepare(row.turns)) or [""] for row in batch]
-    owners = [place for place, parts in enumerate(cuts) for _ in parts]
-    return [part for parts in cuts for part in parts], owners
-
-
-def _worst(danger: NDArray[np.float32], owners: Sequence[int]) -> list[int]:
-    """Choose each message's most dangerous part: by it alone a long message is judged.
-
-    So a long harmless story teaches that none of its parts is a danger, a long danger that one is.
-
-    Args:
-        danger: One score a part.
-        owners: The message each part is of, ascending from 0.
-    """
-    best: dict[int, int] = {}
-    for part, owner in enumerate(owners):
-        if owner not in best or danger[part] > danger[best[owner]]:
-            best[owner] = part
-    return list(best.values())
 
 
 def targets(row: Example) -> NDArray[np.float32]:

@@ -20,7 +20,15 @@ from knowledge.risk.model.examples import (
     read_lines,
     read_table,
 )
-from knowledge.risk.model.prepare import CHILD, MOST, WINDOW, prepare, windows
+from knowledge.risk.model.prepare import (
+    CHILD,
+    MOST,
+    WINDOW,
+    parts_of,
+    prepare,
+    windows,
+    worst_parts,
+)
 from knowledge.risk.values import Level
 
 HEAD = "text\tlevel\tcategory\twho\n"
@@ -174,3 +182,23 @@ def test_a_long_text_is_read_where_the_signs_are() -> None:
     text = "甲" * 1_000 + "乙" + "甲" * 1_000
     assert not any("乙" in part for part in windows(text))
     assert any("乙" in part for part in windows(text, [1_000]))
+
+
+def test_a_long_message_is_learned_from_by_its_worst_part() -> None:
+    long = "他今天写作业很慢," * 40
+    texts, owners = parts_of([("短的",), (long,), ("",)])
+    assert owners == [0, *[1] * (len(texts) - 2), 2]
+    assert texts[1:-1] == windows(prepare((long,)))
+    assert texts[-1] == ""
+    danger = [0.0] * len(texts)
+    danger[2] = 1.0
+    assert worst_parts(danger, owners) == [0, 2, len(texts) - 1]
+
+
+@given(st.lists(st.lists(st.floats(-9, 9), min_size=1, max_size=4), min_size=1, max_size=6))
+def test_the_worst_part_is_each_message_s_own(scores: list[list[float]]) -> None:
+    owners = [place for place, row in enumerate(scores) for _ in row]
+    flat = [score for row in scores for score in row]
+    chosen = worst_parts(flat, owners)
+    assert [owners[part] for part in chosen] == list(range(len(scores)))
+    assert [flat[part] for part in chosen] == [max(row) for row in scores]
