@@ -13,7 +13,11 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
-K1, B = 1.2, 0.75
+K1 = 1.2
+# How much a long text has to share to count as much as a short one. Where texts are as long as their
+# writers made them, a long one holds more by chance; where a text is all ways of asking together,
+# its length says only how many were collected (docs/search.md).
+B_TOLD, B_ASKED = 0.75, 0.3
 Scores = NDArray[np.float32]
 
 
@@ -28,13 +32,14 @@ class LexicalIndex:
 
     Args:
         texts: Normalised; the order of the scores.
+        b: BM25's weight of a text's length, 0 to 1.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], b: float = B_TOLD) -> None:
         self._size = len(texts)
         tokens = [_all_grams(text) for text in texts]
         self._known = {token for text in tokens for token in text}
-        self._engine = bm25s.BM25(k1=K1, b=B) if self._known else None
+        self._engine = bm25s.BM25(k1=K1, b=b) if self._known else None
         if self._engine is not None:
             self._engine.index(tokens, show_progress=False)
         self._weights = _inverse_frequencies(tokens)

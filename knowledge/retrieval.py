@@ -22,6 +22,7 @@ from knowledge.exact import ExactMatches, Match
 from knowledge.explaining import Sight, explain
 from knowledge.explanation import Explanation
 from knowledge.index import Kind, VectorIndex
+from knowledge.lexical import B_ASKED, B_TOLD
 from knowledge.passages import Document, Hit, Passages
 from knowledge.rerank import MOST_PASSAGES, LateInteraction, Reader, candidates
 from knowledge.scoring import (
@@ -95,12 +96,13 @@ class Retriever:
         self._starts = np.searchsorted(self._owners, np.arange(self._count))
         self._others = len(hidden), bool(background)
         self.synonyms = Synonyms.load() if synonyms is None else synonyms
-        self._words = SharedWords(self._joined(), self.synonyms, self._speller())
+        self._plain = not self._tells_topics()
+        b = B_TOLD if self._plain else B_ASKED
+        self._words = SharedWords(self._joined(), self.synonyms, self._speller(), b)
         self._encoder = encoder
         self._vectors: VectorIndex | None = None
         self._topics: TopicClassifier | None = None
         self._pieces: LateInteraction | None = None
-        self._plain = not self._tells_topics()
         if encoder is None:
             self.degraded = "no encoder"
         elif self._passages.texts:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.explanation import Means, Rewriting, SharedPiece
-from knowledge.lexical import LexicalIndex, Scores, grams
+from knowledge.lexical import B_TOLD, LexicalIndex, Scores, grams
 from knowledge.spelling import Speller
 from knowledge.synonyms import Synonyms
 
@@ -65,11 +65,18 @@ class SharedWords:
     Args:
         texts: One a document, normalised.
         speller: None corrects nothing.
+        b: BM25's weight of a text's length.
     """
 
-    def __init__(self, texts: Sequence[str], synonyms: Synonyms, speller: Speller | None) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        synonyms: Synonyms,
+        speller: Speller | None,
+        b: float = B_TOLD,
+    ) -> None:
         self._texts = texts
-        self._lexical = LexicalIndex(texts)
+        self._lexical = LexicalIndex(texts, b)
         self._synonyms = synonyms
         self._speller = speller
         self._groups, self._rows = _weigh(texts, synonyms)
