@@ -6,13 +6,15 @@ Numbers are valid for ten minutes, a section can be asked for as long as one is 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.core.clock import epoch_ms
-from bot.core.commands import bare_number, spoken
+from bot.core.commands import answers as answers_to
+from bot.core.commands import bare_number, digits, spoken
 from bot.core.messages import Outcome
 from bot.services import gaps
 from bot.services.answers import word_section
 from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import (
     ANSWER,
+    BELOW,
     CHOICES,
     Offer,
     offered,
@@ -41,6 +43,8 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     """Give what was chosen or asked for of what was said before."""
     if not spoken(message.kind):
         return None
+    if context.sender.pending.get(BELOW):
+        return _below(context, message)
     if none_chosen(message.text):
         return _none(context)
     numbers = numbers_chosen(message.text)
@@ -48,6 +52,17 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return _numbers(context, message, numbers)
     section = section_asked(message.text)
     return _section(context, section) if section is not None else None
+
+
+def _below(context: Context, message: StoredMessage) -> Outcome | None:
+    """Give what a plain number chose below the reply to danger.
+
+    Everything else, 「一个」 and 「都没有」 too, may be the answer to the question in that reply.
+    """
+    if answers_to("none_below", message.text):
+        return context.outcome(NAME, "choices.none_below")
+    number = digits(message.text)
+    return None if number is None else _numbers(context, message, (number,))
 
 
 # Numbers ------------------------------------------------------------------------------------------

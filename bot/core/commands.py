@@ -15,6 +15,7 @@ from bot.core.messages import Kind
 
 _STRIP = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"(?P<words>.*?)第?(?P<number>\d{1,2}|[一二三四五六七八九])(?:项|个|条)?")
+_DIGITS_ALONE = re.compile(r"[选看]?第?(?P<number>\d{1,2})条?")
 _PREFIX = re.compile(r"(?P<word>\w{2,12})(?:[\s:：,，、]+(?P<rest>.*))?", re.DOTALL)
 _DIGITS = {sign: value for value, sign in enumerate("一二三四五六七八九", 1)}
 LONGEST = 24
@@ -82,6 +83,12 @@ def bare_number(text: str) -> int | None:
     if match is None or match["words"] not in ("", "选"):
         return None
     return _value(match["number"])
+
+
+def digits(text: str) -> int | None:
+    """Return the number that a whole message is in digits (1, ②, 选1, 看第1), else None."""
+    match = _DIGITS_ALONE.fullmatch(bare(text))
+    return None if match is None else int(match["number"])
 
 
 def prefixed(command: str, text: str) -> str | None:

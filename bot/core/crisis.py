@@ -112,6 +112,12 @@ def family_of(categories: Sequence[str]) -> Family:
     return next((family for family, codes in _DANGER if found & codes), "other")
 
 
+def families_of(categories: Sequence[str]) -> frozenset[Family]:
+    """Return every family that one of the categories belongs to."""
+    found = set(categories)
+    return frozenset(family for family, codes in _DANGER if found & codes)
+
+
 def speaker_of(who: str | None) -> Speaker:
     """Return who is speaking about whom, from the assessment's code."""
     return _SPEAKER_OF.get(who or "", "unknown")

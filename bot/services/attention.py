@@ -3,13 +3,17 @@
 from datetime import timedelta
 from typing import cast
 
+from bot.core.commands import answers
 from bot.core.crisis import Family, Level, Speaker, compose_again
 from bot.core.levels import rank
 from bot.core.messages import Reply
 from bot.services.handling import Context
+from bot.services.remembered import BELOW
 
 # So long a case of level 3 or 3! answers every message with what matters now.
 ATTENTION = timedelta(hours=2)
+# So long after a worry of level 2 a word may be the answer to what its reply asked.
+ANSWERED_WITHIN = timedelta(minutes=30)
 
 
 def wanted(context: Context) -> bool:
@@ -20,6 +24,24 @@ def wanted(context: Context) -> bool:
         and rank(danger.case_level) >= rank("3")
         and danger.raised_at is not None
         and context.now - danger.raised_at < ATTENTION
+    )
+
+
+def safety_answered(context: Context, text: str) -> bool:
+    """Say whether a message answers the safety question in the reply to a worry of level 2.
+
+    「在家」 and 「一个人」 are no questions to a handbook just then; in the middle of a step that
+    asks something else they are that step's.
+    """
+    danger, pending = context.danger, context.sender.pending
+    open_step = bool(pending) and not context.sender.pending_expired and not pending.get(BELOW)
+    return (
+        danger.case_id is not None
+        and danger.case_level == "2"
+        and danger.raised_at is not None
+        and context.now - danger.raised_at < ANSWERED_WITHIN
+        and not open_step
+        and answers("safety", text)
     )
 
 

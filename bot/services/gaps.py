@@ -25,6 +25,9 @@ async def open_ticket(
 
     The same words again within the hour change nothing, nor does a message that has its ticket.
     """
+    message = await session.get(Message, message_id)
+    # The words of a danger, and what is said while its case is open, are the counselors'.
+    question = "" if message is None or message.level in ESCALATED else question
     if await _known(session, message_id) or await _again(session, message_id, question, now):
         return
     session.add(
@@ -45,7 +48,7 @@ async def none_of(
     message = await session.get(Message, message_id)
     if message is not None and message.text:
         hits = [Hit(entry, 0.0, (), "") for entry in offered]
-        await open_ticket(session, message_id, _words(message), hits, now=now)
+        await open_ticket(session, message_id, message.text, hits, now=now)
 
 
 async def not_useful(session: AsyncSession, message_id: int, *, now: datetime) -> None:
@@ -55,17 +58,12 @@ async def not_useful(session: AsyncSession, message_id: int, *, now: datetime) -
         session.add(
             GapTicket(
                 message_id=message_id,
-                question=_words(message),
+                question="" if message.level in ESCALATED else message.text or "",
                 candidates=[],
                 state="not_useful",
                 created_at=now,
             )
         )
-
-
-def _words(message: Message) -> str:
-    """Return what was asked; the words of a danger are the counselors', not the editors'."""
-    return "" if message.level in ESCALATED else message.text or ""
 
 
 async def _known(session: AsyncSession, message_id: int) -> bool:

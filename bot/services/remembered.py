@@ -16,6 +16,8 @@ TALK_VALID = timedelta(minutes=30)
 ANSWER, CHOICES = "answer", "choices"
 # The key under which a conversation of several steps is kept, with an end of its own.
 BESIDE = "beside"
+# Choices that stand below the reply to danger: only a plain number chooses one of them.
+BELOW = "below"
 # The notice that was confirmed a moment ago.
 CONFIRMED = "confirmed"
 EMERGENCY_ASKED = {"kind": "emergency"}

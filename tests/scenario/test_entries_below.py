@@ -1,12 +1,13 @@
 """Below the reply to a worry of level 2 stands what the handbook has to it, by number."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import product
 
 import pytest
 from factories import NIGHT
-from fakes import FOUND, FakeAnswers, FakeRetriever
-from house import DANGER, URGENT, WORRY, Home, Houses
+from fakes import FOUND, HOMEWORK, HOMEWORK_ENTRY, OFF_TOPIC, FakeAnswers, FakeRetriever
+from house import CALM, DANGER, URGENT, WORRY, Home, Houses
 
 from bot.core.crisis import DUTIES, FAMILIES, SPEAKERS, compose
 from bot.core.hotlines import load_hotlines
@@ -77,22 +78,84 @@ async def test_a_search_that_breaks_costs_nothing_of_the_reply(houses: Houses) -
     assert len(await home.rows(Case)) == 1
 
 
-async def test_the_words_of_a_worry_never_reach_the_editors(home: Home) -> None:
+async def test_none_of_them_notes_nothing_and_says_whom_to_ask(home: Home) -> None:
     await home.say(WORRY)
-    assert "这几条都不是" in await home.say("都不是")
-    (ticket,) = await home.rows(GapTicket)
-    assert ticket.question == ""
-    assert [one["entry"] for one in ticket.candidates] == ["T03-03", "T03-04"]
+    reply = await home.say("都不是")
+    assert "这几条都不是" in reply
+    assert "转人工" in reply
+    assert not await home.rows(GapTicket)
+
+
+@pytest.mark.parametrize("text", ["都没有", "一个", "1个", "在家", "都是", "我一个人"])
+async def test_what_may_answer_the_safety_question_chooses_nothing(home: Home, text: str) -> None:
+    await home.say(WORRY)
+    reply = await home.say(text)
+    assert "120" in reply
+    assert "手册T03" not in reply
+    assert "编辑" not in reply
+    assert "手册T03-03" in await home.say("选1"), "and the numbers stand"
+
+
+async def test_the_words_said_in_an_open_case_never_reach_the_editors(home: Home) -> None:
+    await home.say(WORRY)
+    await home.say("没用")
+    await home.say(f"他就是{OFF_TOPIC}")
+    tickets = await home.rows(GapTicket)
+    assert tickets
+    assert {ticket.question for ticket in tickets} == {""}
+
+
+@pytest.mark.parametrize("begun", ["紧急联系人", "删除我的数据"])
+async def test_a_step_that_was_begun_goes_on(home: Home, begun: str) -> None:
+    await home.say(begun)
+    before = (await home.contact()).pending
+    assert TITLE_MARK not in await home.say(WORRY)
+    assert (await home.contact()).pending == before
+
+
+async def test_nothing_stands_below_while_a_person_holds_the_conversation(home: Home) -> None:
+    await home.say(CALM)
+    async with home.write() as session:
+        row = await session.merge(await home.contact())
+        row.holder_id, row.held_since = home.place.counselor, home.clock.now() - timedelta(days=1)
+    assert TITLE_MARK not in await home.say(WORRY)
+
+
+async def test_of_several_questions_the_nearest_to_each_stand_below(houses: Houses) -> None:
+    one, two = f"1. {WORRY}怎么办", f"2. {HOMEWORK}"
+    found = {**BELOW, f"{WORRY}怎么办": [("T03-03", 0.9)]}
+    home = await houses.make(answers=FakeAnswers(FakeRetriever(found)))
+    below = (await home.say(f"{one}\n{two}")).partition("————")[2]
+    assert title(home, "T03-03") in below
+    assert title(home, HOMEWORK_ENTRY) in below
 
 
 def test_whose_worry_has_entries_below() -> None:
-    assert entries_fit("2", ["DIS"], None)
+    assert entries_fit("2", ["BUL"], None)
     assert entries_fit("2", ["NSSI"], "PC")
-    assert not entries_fit("2", ["NSSI"], "S"), "a child who hurts itself is not sent to a manual"
-    assert not entries_fit("2", ["SI-P"], "X")
-    assert not entries_fit("2", ["DIS", "DV"], "PC"), "another hand may hold the phone"
+    assert entries_fit("2", ["DIS"], "G")
     assert not entries_fit("3", ["DIS"], "PC")
     assert not entries_fit("0", [], "PC")
+
+
+@pytest.mark.parametrize(
+    ("categories", "who"),
+    [
+        (["NSSI"], "S"),
+        (["BUL"], "S"),
+        (["VIO", "SI-P"], "PS"),
+        (["SI-P"], "X"),
+        (["DIS"], "X"),
+        (["OD"], "X"),
+        (["CGB", "SI-P"], "PC"),
+        (["PND", "ABU", "DIS"], "PC"),
+        (["DIS", "DV"], "PC"),
+        (["ONL", "NSSI"], "PC"),
+        (["TCH"], "PC"),
+    ],
+)
+def test_where_nothing_but_the_reply_is_shown(categories: list[str], who: str) -> None:
+    assert not entries_fit("2", categories, who)
 
 
 def test_every_reply_of_level_two_leaves_room_for_an_entry() -> None:
