@@ -53,6 +53,10 @@ _ROLE = r"(?:[(（][^)）]{0,24}[)）])?"
 _HEAD = re.compile(
     rf"\s*(?:(?!{_DATE}){_NAME}{_ROLE}\s{{1,3}})?(?:({_DATE})\s?)?{_TIME}\s*[:：]?\s*"
 )
+# “2026-11-20 20:13:11 张三(12345)” alone on a line, as QQ writes them; one may be an appointment.
+_DATED_HEAD = re.compile(
+    rf"\s*(\d{{4}}[-/.年]\d{{1,2}}[-/.月]\d{{1,2}}日?)\s{{1,3}}{_TIME}\s{{1,3}}{_NAME}{_ROLE}\s*"
+)
 # “[2026/11/1 20:13] 张三: …” and “20:13 张三: …”.
 _INLINE = re.compile(
     rf"\s*[\[(（【]?(?:{_DATE}\s?)?{_TIME}[\])）】]?\s*[-—]?\s*({_NAME})\s?[:：]\s?"
@@ -106,6 +110,9 @@ def _without_labels(text: str, removed: Removals) -> str:
     """Take names, times and rules off the lines of a pasted chat; of one line a quotation's."""
     lines = text.splitlines()
     heads = [_HEAD.fullmatch(line) for line in lines]
+    dated = [_DATED_HEAD.fullmatch(line) for line in lines]
+    if sum(head is not None for head in dated) > 1:
+        heads = [head or other for head, other in zip(heads, dated, strict=True)]
     timed = sum(head is not None for head in heads) > 1
     named = _are_names(lines)
     kept: list[str] = []
