@@ -108,7 +108,8 @@ class VectorStore:
         try:
             self._encode_new(table, new, texts, asked)
         finally:
-            if surplus or table.changed:
+            # What could not be used is replaced, or it would be told of at every start.
+            if surplus or table.changed or self.rebuilt:
                 self._write(table)
         digest = hashlib.sha256(f"{encoder.fingerprint} {encoder.dimension}".encode())
         digest.update(b"".join(keys))

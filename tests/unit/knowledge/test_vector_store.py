@@ -208,6 +208,17 @@ def test_a_seed_saves_the_first_encoding(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "image").iterdir()} == {FILE}
 
 
+def test_a_damaged_file_beside_a_seed_is_replaced(tmp_path: Path) -> None:
+    encoded(tmp_path / "image", Counting())
+    encoded(tmp_path / "mine", Counting())
+    file = tmp_path / "mine" / FILE
+    file.write_bytes(file.read_bytes()[:-9])
+    for told in (True, False):
+        store = VectorStore(tmp_path / "mine", seed=tmp_path / "image")
+        store.encode(TEXTS, ASKED, Counting())
+        assert (store.rebuilt is not None) is told, "once, and not at every start"
+
+
 def test_a_folder_that_cannot_be_written_is_told_and_costs_nothing_but_time(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder", encoding="utf-8")
