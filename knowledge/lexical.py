@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 K1 = 1.2
-# How much a long text has to share to count as much as a short one. Where texts are as long as their
-# writers made them, a long one holds more by chance; where a text is all ways of asking together,
-# its length says only how many were collected (docs/search.md).
+# How much a long text has to share to count as much as a short one. Where texts are as long as
+# their writers made them, a long one holds more by chance; where a text is all ways of asking
+# together, its length says only how many were collected (docs/search.md).
 B_TOLD, B_ASKED = 0.75, 0.3
 Scores = NDArray[np.float32]
 
