@@ -117,7 +117,10 @@ async def test_nothing_stands_below_while_a_person_holds_the_conversation(home: 
     await home.say(CALM)
     async with home.write() as session:
         row = await session.merge(await home.contact())
-        row.holder_id, row.held_since = home.place.counselor, home.clock.now() - timedelta(days=1)
+        row.holder_id, row.held_since = (
+            home.place.counselor.id,
+            home.clock.now() - timedelta(days=1),
+        )
     assert TITLE_MARK not in await home.say(WORRY)
 
 
