@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from knowledge.encoder.port import TokenEncoder, Tokens, Vectors
 
-CANDIDATES = 60
+CANDIDATES = 100
 MOST_PASSAGES = 40_000  # above it the pieces would fill a gigabyte, and are left out
 PIECE = 100  # characters; the encoder reads about 180
 _SENTENCES = re.compile(r"(?<=[。！？!?；;\n])|(?<=[，,])")
