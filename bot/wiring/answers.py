@@ -100,7 +100,9 @@ class HandbookShelf:
         if missing is not None:
             retriever.degraded = missing
         if retriever.degraded is not None:
-            log.error("retrieval_degraded", problem=retriever.degraded)
+            # Without an encoder because somebody wants it so is no fault.
+            tell = log.info if self._settings.encoder == "none" else log.error
+            tell("retrieval_degraded", problem=retriever.degraded)
         return retriever
 
     def _load_encoder(self) -> tuple[Encoder | None, str | None]:

@@ -27,6 +27,13 @@ def load_encoder(setting: str = "default") -> Encoder:
         raise EncoderError("there is no such folder", file=folder, field="XINQING_ENCODER")
     if (folder / "card.toml").is_file():
         return OnnxEncoder(folder)
+    if not any((folder / name).is_file() for name in ("modules.json", "config.json")):
+        # Told before the library is asked for, which would only say that it is not installed.
+        raise EncoderError(
+            "neither card.toml nor modules.json nor config.json is in it: no model, or cut off",
+            file=folder,
+            field="XINQING_ENCODER",
+        )
     from knowledge.encoder.transformer import TransformerEncoder
 
     return TransformerEncoder(folder)

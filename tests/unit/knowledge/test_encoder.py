@@ -174,3 +174,9 @@ def _small_model() -> bytes:
             struct.pack("<H", len(name)) + name + struct.pack("<BIQQ", kind, count, at, size)
         )
     return head + words + directory + block + plain
+
+
+def test_a_folder_without_any_card_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"half of it")
+    with pytest.raises(EncoderError, match="no model, or cut off"):
+        load_encoder(str(tmp_path))
