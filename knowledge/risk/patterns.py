@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 
@@ -62,8 +63,12 @@ class Pattern:
     chains: tuple[Chain, ...]
 
 
-def parse(source: str) -> list[Pattern]:
+@lru_cache(maxsize=8192)
+def parse(source: str) -> tuple[Pattern, ...]:
     """Parse one pattern; optional slots make several variants.
+
+    Kept, because a set of rules is read again with every draft, check and publication, and almost
+    all of its lines are those of before.
 
     Raises:
         PatternInvalid: when the text is not a pattern.
@@ -71,7 +76,7 @@ def parse(source: str) -> list[Pattern]:
     plain = _OPTIONAL_WORD.sub(r"(\1|)", _DOTS.sub(" ~ ", source).replace(")?", "|)"))
     sides = [_chains(side.split()) for side in plain.split("&")]
     _refuse_many(prod(len(side) for side in sides))
-    return [Pattern(source, chains) for chains in product(*sides)]
+    return tuple(Pattern(source, chains) for chains in product(*sides))
 
 
 def _chains(tokens: list[str]) -> list[Chain]:
