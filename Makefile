@@ -18,7 +18,7 @@ NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
 ARGS ?=
 # What no change may fall below: measured on what the classifier never learned from.
 HELD_OUT := knowledge/risk/examples/heldout
-FLOOR := --recall 0.87 --alarms 0.16
+FLOOR := --recall 0.89 --alarms 0.17
 # One made again, from the committed part alone and on any processor, may be a little worse.
 TRAINED_FLOOR := --recall 0.72 --alarms 0.20
 
