@@ -23,7 +23,7 @@ _HINT = "hint"
 _BY_SOMEBODY_NEAR = frozenset({"SA", "ABU", "DV", "TCH"})
 # Where harmless idioms (死角, 想死你了) make up so much of a message, its dark words are theirs,
 # and the classifier has to be surer. Measured: it costs no danger of the exams.
-_MOSTLY_IDIOM, _SURE_OVER_IDIOM = 0.2, 0.9
+_MOSTLY_IDIOM, _SURE_OVER_IDIOM = 0.2, 0.95
 
 
 @lru_cache(maxsize=1)
