@@ -40,9 +40,9 @@ SECONDS = 0.4
 # Where the hand that holds the phone may be the one that hurts, and where it is the writer's own
 # strength that ends, nothing but the reply is shown.
 _ALONE: frozenset[Family] = frozenset({"abuse", "missing", "exhausted_parent"})
-# Means of harm, and what the classifier raised without knowing what it is about: such words may
-# be the writer's own, unless somebody says that they look after a child.
-_MAYBE_OWN = frozenset({"OD", "SUB", "DIS"})
+# What may be means of harm, and what the classifier raised without knowing what it is about: such
+# words may be the writer's own, unless somebody says that they look after a child.
+_MAYBE_OWN = frozenset({"OD", "SUB", "MED", "DIS"})
 _CARING = frozenset({"parent_about_child", "other_adult"})
 _OWN = frozenset({"about_self", "minor"})
 # What may be forgotten for it; whoever is in the middle of something else goes on with that.

@@ -150,6 +150,7 @@ def test_whose_worry_has_entries_below() -> None:
         (["SI-P"], "X"),
         (["DIS"], "X"),
         (["OD"], "X"),
+        (["MED"], "X"),
         (["CGB", "SI-P"], "PC"),
         (["PND", "ABU", "DIS"], "PC"),
         (["DIS", "DV"], "PC"),
