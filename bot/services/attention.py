@@ -8,7 +8,7 @@ from bot.core.crisis import Family, Level, Speaker, compose_again
 from bot.core.levels import rank
 from bot.core.messages import Reply
 from bot.services.handling import Context
-from bot.services.remembered import BELOW
+from bot.services.remembered import PASSING
 
 # So long a case of level 3 or 3! answers every message with what matters now.
 ATTENTION = timedelta(hours=2)
@@ -33,8 +33,8 @@ def safety_answered(context: Context, text: str) -> bool:
     「在家」 and 「一个人」 are no questions to a handbook just then; in the middle of a step that
     asks something else they are that step's.
     """
-    danger, pending = context.danger, context.sender.pending
-    open_step = bool(pending) and not context.sender.pending_expired and not pending.get(BELOW)
+    danger, sender = context.danger, context.sender
+    open_step = not sender.pending_expired and sender.pending.get("kind") not in PASSING
     return (
         danger.case_id is not None
         and danger.case_level == "2"

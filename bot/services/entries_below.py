@@ -19,14 +19,7 @@ from bot.core.phrases import BYTE_LIMIT
 from bot.db.failures import kind_of
 from bot.services.askers import asker_of
 from bot.services.handling import Context, Danger, StoredMessage
-from bot.services.remembered import (
-    ANSWER,
-    BELOW,
-    CHOICES,
-    CHOICES_VALID,
-    CONFIRMED,
-    choices_given,
-)
+from bot.services.remembered import BELOW, CHOICES_VALID, PASSING, choices_given
 from bot.services.replies import detail_of, options_of
 from knowledge.asked import split_questions
 from knowledge.decision import MOST_CANDIDATES, Decision
@@ -45,8 +38,6 @@ _ALONE: frozenset[Family] = frozenset({"abuse", "missing", "exhausted_parent"})
 _MAYBE_OWN = frozenset({"OD", "SUB", "MED", "DIS"})
 _CARING = frozenset({"parent_about_child", "other_adult"})
 _OWN = frozenset({"about_self", "minor"})
-# What may be forgotten for it; whoever is in the middle of something else goes on with that.
-_PASSING = frozenset({None, ANSWER, CHOICES, CONFIRMED})
 
 
 def entries_fit(level: str, categories: Sequence[str], who: str | None) -> bool:
@@ -92,7 +83,7 @@ def _fit(danger: Danger) -> bool:
 def _free(context: Context) -> bool:
     """Say whether a number would reach the choices: nobody holds the talk, no step is open."""
     sender = context.sender
-    return not sender.held and (sender.pending_expired or sender.pending.get("kind") in _PASSING)
+    return not sender.held and (sender.pending_expired or sender.pending.get("kind") in PASSING)
 
 
 async def _found(context: Context, message: StoredMessage) -> Decision:

@@ -20,6 +20,8 @@ BESIDE = "beside"
 BELOW = "below"
 # The notice that was confirmed a moment ago.
 CONFIRMED = "confirmed"
+# What may be left for something else; whoever is in the middle of another step goes on with that.
+PASSING = frozenset({None, ANSWER, CHOICES, CONFIRMED})
 EMERGENCY_ASKED = {"kind": "emergency"}
 EMERGENCY_VALID = timedelta(minutes=30)
 

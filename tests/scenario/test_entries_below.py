@@ -96,6 +96,12 @@ async def test_what_may_answer_the_safety_question_chooses_nothing(home: Home, t
     assert "手册T03-03" in await home.say("选1"), "and the numbers stand"
 
 
+async def test_an_answer_before_the_worry_is_no_step(home: Home) -> None:
+    await home.say(HOMEWORK)
+    await home.say("孩子划自己手臂，也有网友要她发裸照")
+    assert "120" in await home.say("在家")
+
+
 async def test_the_words_said_in_an_open_case_never_reach_the_editors(home: Home) -> None:
     await home.say(WORRY)
     await home.say("没用")
