@@ -84,7 +84,7 @@ def recipe_for(kind: Kind, size: int, dimension: int) -> Recipe:
     cells = 2 ** round(np.log2(2 * size**0.5))
     taught = min(size, max(10_000, cells * 40))
     if kind == "ivf-sq":
-        # Measured at a million (docs/benchmarks.md): a sixteenth finds .92 of the ten nearest.
+        # Measured at a million (docs/benchmarks.md): fewer than a twelfth find less than .95.
         return Recipe(f"IVF{cells},SQ8", max(8, cells * 3 // 32), taught)
     parts = next(n for n in range(max(1, dimension // 4), 0, -1) if dimension % n == 0)
     return Recipe(f"IVF{cells},PQ{parts}x8", max(8, cells // 16), taught)
