@@ -51,7 +51,8 @@ def test_a_kind_is_built_saved_read_and_asked(tmp_path: Path) -> None:
     assert (flat["recall_at_10"], flat["file_mb"]) == (1.0, None)
     assert cells["recipe"] == "IVF128,SQ8"
     assert cells["file_mb"] is not None
-    assert {"reach_4", "reach_16"} <= cells.keys()
+    assert isinstance(reach := cells["reach"], int)
+    assert {f"reach_{reach // 2}", f"reach_{reach * 2}"} <= cells.keys(), "what others would give"
     assert not (tmp_path / "ivf-sq").exists()
 
 
