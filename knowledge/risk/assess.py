@@ -24,6 +24,10 @@ _BY_SOMEBODY_NEAR = frozenset({"SA", "ABU", "DV", "TCH"})
 # Where harmless idioms (死角, 想死你了) make up so much of a message, its dark words are theirs,
 # and the classifier has to be surer. Measured: it costs no danger of the exams.
 _MOSTLY_IDIOM, _SURE_OVER_IDIOM = 0.2, 0.95
+# What the last messages mean together counts where this one makes them so much worse, or where they
+# are all but certain. Measured: of harmless questions one after the other half as many are raised,
+# and of dangers told over several messages none fewer is found (docs/risk.md).
+_LEAST_TOGETHER, _MADE_WORSE, _SURE_TOGETHER = 0.45, 0.3, 0.8
 
 
 @lru_cache(maxsize=1)
@@ -121,8 +125,19 @@ def _proposals(
     if not context.turns or told_already >= Level.HIGH.rank:
         return own, own
     near = together([*told.earlier[-_NEAR_TURNS:], told.alone])
-    joined = _proposed([*context.turns[-_NEAR_TURNS:], text], near, told.all, rules)
+    before = context.turns[-_NEAR_TURNS:]
+    joined = _proposed([*before, text], near, told.all, rules)
+    if not _made_worse(joined, before, rules):
+        return own, own
     return own, max(own, joined, key=lambda one: (one.level.rank, one.score))
+
+
+def _made_worse(joined: Proposal, before: Sequence[str], rules: RuleSet) -> bool:
+    """Tell whether a message brings a danger to those before it, and not only one more worry."""
+    if joined.level.rank == 0 or joined.score >= _SURE_TOGETHER or rules.classifier is None:
+        return True
+    grown = joined.score - rules.classifier.propose(before).score
+    return joined.score >= _LEAST_TOGETHER and grown >= _MADE_WORSE
 
 
 def _combos(reading: Reading, rules: RuleSet, scope: str) -> list[Combo]:

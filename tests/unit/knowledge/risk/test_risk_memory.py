@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from knowledge.risk import Context, Level, assess
+from knowledge.risk import Context, Level, assess, load_rules
+from knowledge.risk.classifier import Proposal
 
 
 @pytest.mark.parametrize("calm", ["我开玩笑的,你别当真", "没事了", "谢谢老师"])
@@ -58,3 +61,65 @@ def test_what_lies_far_back_does_not_add_up_with_another_matter() -> None:
     assert assess(goodbye, Context(turns=(sad,))).level == "3"
     assert assess(goodbye, Context(turns=(sad, *between))).level < "3"
     assert assess("食堂几点开门", Context(turns=(sad, "谢谢老师"))).fresh == "0"
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        (
+            "离婚两年了，孩子跟我，他爸要来看怎么安排",
+            "弟弟一来他就哭着走了",
+            "手机密码要不要告诉我",
+        ),
+        ("孩子一写作业就哭", "以后还要不要陪读", "家里钥匙给不给他自己带"),
+        ("奶奶一走他就哭", "二年级，阳台上能不能养只兔子", "以后谁接送"),
+    ],
+)
+def test_questions_about_several_things_are_no_farewell(turns: tuple[str, ...]) -> None:
+    for number, text in enumerate(turns):
+        assert assess(text, Context(who="PC", turns=turns[:number])).level < "2"
+
+
+@pytest.mark.parametrize(
+    ("turns", "text"),
+    [
+        (("她这几天一直哭",), "刚发消息说以后你们好好过"),
+        (("我撑不下去了",), "钥匙放门口鞋柜里了"),
+        (("今天被骂了一晚上",), "那我走了"),
+        (("他偷偷哭",), "他把手机密码写给他妈妈了"),
+    ],
+)
+def test_a_farewell_after_distress_is_seen(turns: tuple[str, ...], text: str) -> None:
+    assert assess(text, Context(turns=turns)).level >= "2"
+
+
+class Summing:
+    """A classifier to which every 嗯 is one worry more."""
+
+    version = "summing"
+
+    def propose(
+        self, turns: Sequence[str], places: Sequence[int] = (), *, hinted: bool = False
+    ) -> Proposal:
+        """Propose a 2 from a chance of .45 on."""
+        score = min(sum(turn.count("嗯") for turn in turns) / 10, 1.0)
+        level = Level.FOCUS if score >= 0.45 else Level.NONE
+        return Proposal(level, "DIS", score, "看一眼")
+
+
+@pytest.mark.parametrize(
+    ("turns", "text", "seen"),
+    [
+        (("嗯嗯", "嗯"), "嗯嗯", False),  # .3 and then .5: one more worry among others
+        (("嗯", ""), "嗯嗯嗯嗯", True),  # .1 and then .5: this message brings it
+        (("嗯嗯嗯嗯", "嗯嗯"), "嗯嗯", True),  # .6 and then .8: there is no doubt
+        ((), "嗯嗯嗯嗯嗯", True),
+    ],
+)
+def test_messages_together_count_where_the_last_makes_them_worse(
+    turns: tuple[str, ...], text: str, seen: bool
+) -> None:
+    rules = load_rules()
+    rules.classifier = Summing()
+    found = assess(text, Context(turns=turns), rules)
+    assert (found.level is Level.FOCUS) is seen
