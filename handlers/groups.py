@@ -9,9 +9,12 @@ import dataclasses
 from bot.core.commands import is_command, spoken
 from bot.core.messages import Kind, Outcome
 from bot.services import going_live
+from bot.services.answers import Answers
 from bot.services.group import invite, neutral_line
 from bot.services.handling import Context, StoredMessage
 from bot.services.replies import abstain, answer, choices
+from knowledge.asked import split_questions
+from knowledge.decision import Decision
 
 # The red flags name dangers; under somebody's name in a class group they would read as hers.
 SPOKEN_ALONE = frozenset({"red_flags"})
@@ -29,7 +32,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return context.outcome("groups", "group.hello", invite=invite(context, message))
     if await going_live.waits(context.services, context.sender.id, context.now):
         return context.outcome("groups", "service.not_open")
-    decision = await answers.ask(message.text)
+    decision = await _decided(answers, message.text)
     if answers.is_private(decision):
         return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})
     entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
@@ -50,3 +53,15 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         )
     # What a number or "more" refers to is remembered for the 1:1 conversation only.
     return dataclasses.replace(found, effects=())
+
+
+async def _decided(answers: Answers, text: str) -> Decision:
+    """Of several questions take the first that is certain; the others are for 1:1.
+
+    Where one of them is not talked about in a group, none is.
+    """
+    whole, asked = await answers.ask(text), split_questions(text)
+    parts = [await answers.ask(one) for one in asked.questions] if asked.several else []
+    private = next((one for one in (whole, *parts) if answers.is_private(one)), None)
+    sure = next((one for one in (whole, *parts) if one.kind == "answer"), whole)
+    return private or sure

@@ -54,10 +54,12 @@ async def answer_several(
 
     Returns:
         None: the message is better taken as one question. What only question marks set apart is
-        several questions where two of them have answers of their own.
+        several questions where one has an answer and another leads to something else.
     """
     found = await _find(context, asked, asker)
-    if not asked.marked and len(found.answered) < ANSWERED:
+    if not asked.marked and not found.answered:
+        return None
+    if not asked.marked and len(found.answered) + len(found.offered) < ANSWERED:
         return None
     if not found.answered:
         return _offer(context, message, found)
