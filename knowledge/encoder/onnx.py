@@ -23,7 +23,6 @@ from knowledge.encoder.port import Tokens, Vectors
 from knowledge.errors import EncoderError
 
 BATCH = 16
-MANY_BATCHES = 20
 LIKE = 1.3  # how much longer the longest text of a batch may be
 SILENT = 3
 
@@ -172,12 +171,18 @@ class OnnxEncoder:
 
 
 def _each_batch(numbers: Sequence[Sequence[int]], fill: Callable[[list[int]], None]) -> None:
-    batches = list(_batches([len(each) for each in numbers]))
-    if len(batches) < MANY_BATCHES:
+    """Fill batch by batch, side by side where there are several: the model lets others run.
+
+    The longest first, so that none is left over at the end: of a story's six sentences two
+    processors take three fifths of the time.
+    """
+    batches = list(_batches([len(each) for each in numbers]))[::-1]
+    processors = min(os.cpu_count() or 1, len(batches))
+    if processors < 2:
         for rows in batches:
             fill(rows)
-    else:  # a whole handbook: one thread each, the model lets the others run
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+    else:
+        with ThreadPoolExecutor(processors) as pool:
             list(pool.map(fill, batches))
 
 
