@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from knowledge import pinyin
 from knowledge.explanation import Means
 from knowledge.passages import Document
-from knowledge.text import fold, normalise, without_courtesies
+from knowledge.text import fold, letters, normalise, without_courtesies
 
 SAME, SOUNDS_SAME = 1.0, 0.95
 LEAST_SOUNDS = 4  # characters: shorter ones sound like too much else
@@ -49,7 +49,8 @@ class ExactMatches:
     def _add(self, owner: int, texts: Iterable[str], why: tuple[str, ...]) -> None:
         match = Match(owner, SAME, why)
         for text in texts:
-            for form in {fold(text), fold(without_courtesies(normalise(text)))}:
+            plain = normalise(text)
+            for form in {letters(plain), letters(without_courtesies(plain))}:
                 if form:
                     self._found.setdefault(form, match)
                     self._add_sound(owner, form)

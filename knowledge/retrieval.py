@@ -212,8 +212,8 @@ class Retriever:
         visible = [d for d in self.documents if d.questions]
         if not visible:
             return None
-        phrases = (normalise(text) for d in visible for text in (*d.questions, *d.terms))
         terms = [normalise(text) for d in visible for text in d.terms]
+        phrases = [*(normalise(text) for d in visible for text in d.questions), *terms]
         return Speller(phrases, self._passages.texts, [*terms, *self.synonyms.words])
 
     def _joined(self) -> list[str]:

@@ -63,7 +63,12 @@ def normalise(text: str) -> str:
 
 def fold(text: str) -> str:
     """Return only the letters and digits of the normalised text, to compare two sentences."""
-    return "".join(char for char in normalise(text) if char.isalnum())
+    return letters(normalise(text))
+
+
+def letters(plain: str) -> str:
+    """Return only the letters and digits of a text that is normalised already."""
+    return "".join(char for char in plain if char.isalnum())
 
 
 def without_courtesies(text: str) -> str:

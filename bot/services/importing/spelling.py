@@ -6,7 +6,6 @@ alone decides nothing: two student numbers make two children.
 
 from functools import lru_cache
 
-from pypinyin import lazy_pinyin
 from rapidfuzz import fuzz
 
 from knowledge.text import simplify
@@ -23,5 +22,8 @@ def near(first: str, second: str) -> bool:
 @lru_cache(maxsize=50_000)
 def _plain(name: str) -> tuple[str, str]:
     """Return a name in simplified signs without dots, and how it sounds without tones."""
+    # Only imports of people need its table of phrases: half a second and 40 MB of every start.
+    from pypinyin import lazy_pinyin
+
     signs = simplify(name).replace("·", "")
     return signs, "".join(lazy_pinyin(signs))
