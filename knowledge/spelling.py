@@ -207,15 +207,17 @@ class Speller:
     def _by_sound(self, words: Iterable[str], *, alike: bool, kept: int) -> _Node:
         """Return the tree of the words' sounds; `kept` words of one sound, the likeliest first."""
         root, total = _Node(), math.log(self._counts.total() or 1)
-        for word in words:
-            weight = math.log(self._counts[word]) - total
-            for sound in pinyin.keys(word):
+        weighed = [(math.log(self._counts[word]) - total, word) for word in words]
+        for entry in sorted(weighed, reverse=True):
+            for sound in pinyin.keys(entry[1]):
                 node = root
-                for syllable in sound:
-                    syllable = pinyin.alike(syllable) if alike else syllable
-                    node = node.after.setdefault(syllable, _Node())
-                if node is not root and (weight, word) not in node.words:
-                    node.words = sorted([*node.words, (weight, word)], reverse=True)[:kept]
+                for syllable in map(pinyin.alike, sound) if alike else sound:
+                    after = node.after.get(syllable)
+                    if after is None:
+                        after = node.after[syllable] = _Node()
+                    node = after
+                if node is not root and len(node.words) < kept and entry not in node.words:
+                    node.words.append(entry)
         return root
 
     def _by_deletion(self) -> dict[str, tuple[str, ...]]:
