@@ -23,7 +23,10 @@ _HINT = "hint"
 _BY_SOMEBODY_NEAR = frozenset({"SA", "ABU", "DV", "TCH"})
 # Where harmless idioms (死角, 想死你了) make up so much of a message, its dark words are theirs,
 # and the classifier has to be surer. Measured: it costs no danger of the exams.
-_MOSTLY_IDIOM, _SURE_OVER_IDIOM = 0.2, 0.95
+_MOSTLY_IDIOM, _SURE = 0.2, 0.955
+# Of so few letters that no rule takes for a danger or its twin (小孩吃手, 打人) the classifier has
+# learned too little: it has to be surer. Measured: it costs no danger of the exams.
+_FEW_LETTERS = 7
 # What the last messages mean together counts where this one makes them so much worse, or where they
 # are all but certain. Measured: of harmless questions one after the other half as many are raised,
 # and of dangers told over several messages none fewer is found (docs/risk.md).
@@ -222,7 +225,8 @@ def _proposed(
     hinted = hinted or any(combo.level is Level.WATCH for combo in combos)
     places = [reading.folded.starts[place] for place, _ in reading.signs]
     said = rules.classifier.propose(turns, places, hinted=hinted)
-    if reading.idioms >= _MOSTLY_IDIOM and said.score < _SURE_OVER_IDIOM:
+    few = not hinted and len(reading.folded.text) <= _FEW_LETTERS
+    if (few or reading.idioms >= _MOSTLY_IDIOM) and said.score < _SURE:
         return replace(NOTHING, score=said.score)
     return said
 

@@ -241,6 +241,7 @@ class _Builder:
             ignore=ignore,
             weak=bool(entry.get("weak", False)),
             tags=tuple(entry.get("tags", [])),
+            longest=int(entry.get("longest", 0)),
             examples_must=tuple(_lines(entry.get("examples_must", ""))),
             examples_must_not=tuple(_lines(entry.get("examples_must_not", ""))),
         )
@@ -330,7 +331,7 @@ class _Builder:
 
 _RULE_FIELDS = {
     "id", "category", "level", "reason", "source", "patterns", "unless", "soften", "softened",
-    "ignore", "weak", "tags", "examples_must", "examples_must_not", *_SPEAKER_FIELDS,
+    "longest", "ignore", "weak", "tags", "examples_must", "examples_must_not", *_SPEAKER_FIELDS,
 }  # fmt: skip
 
 

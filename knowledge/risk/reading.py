@@ -185,7 +185,9 @@ def _findings(reader: Reader, done: set[str]) -> Iterator[Finding]:
     rules = reader.rules
     for number in reader.found.candidates():
         rule = rules.owners[number]
-        if rule is not None and rule.id not in done:
+        if rule is None or 0 < rule.longest < len(reader.found.folded.text):
+            continue
+        if rule.id not in done:
             yield from _of_pattern(number, rule, reader)
 
 

@@ -35,6 +35,7 @@ class Rule:
         soften: numbers of the patterns that bring it down to `softened`.
         ignore: context filters that do not apply.
         tags: signs that `combos` count; a weak rule without a tag is its own sign.
+        longest: signs that a message may have for the rule to count; 0: any number.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Rule:
     ignore: frozenset[str] = frozenset()
     weak: bool = False
     tags: tuple[str, ...] = ()
+    longest: int = 0
     examples_must: tuple[str, ...] = ()
     examples_must_not: tuple[str, ...] = ()
 

@@ -83,6 +83,12 @@ def test_an_idiom_that_is_most_of_a_message_is_no_danger(text: str) -> None:
     assert assess(text, rules=live()).level is Level.NONE
 
 
+@pytest.mark.parametrize("text", ["小孩吃手", "打人", "小孩咬指甲", "我试过了没用"])
+def test_of_a_few_letters_that_no_rule_fears_it_has_to_be_surer(text: str) -> None:
+    assert shipped().propose([text]).level.rank >= Level.FOCUS.rank
+    assert assess(text, rules=live()).level < "2"
+
+
 def test_an_idiom_in_a_longer_story_hides_nothing() -> None:
     text = "我在工地走不开,娃他婶打电话来说喊他起床喊不应,床边他奶奶的安眠药瓶子滚在地上"
     assert assess(text, rules=live()).level.escalated
