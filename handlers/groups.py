@@ -37,7 +37,7 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
         return Outcome("groups", (neutral_line(context, message),), detail={"kind": "group"})
     entry = answers.entry(decision.entry or "") if decision.kind == "answer" else None
     if entry is None and decision.kind != "choices":
-        return abstain(context, "groups", decision, message, phrase="group.abstain")
+        return abstain(context, "groups", decision, message, place="group")
     if entry is None:
         found = choices(context, "groups", decision, question_id=message.id, frame="group.choices")
     else:

@@ -144,7 +144,7 @@ class Answers:
         """Search and decide; the arguments are those of `ask`."""
         with self.hold():
             hits = self._found(question)
-            if before is not None and sum(hit.score for hit in hits[:MOST_CANDIDATES]) >= FOREIGN:
+            if before is not None and hits and not is_foreign(hits):
                 return self._go_on(question, hits, asker, before)
             return decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
 
@@ -208,6 +208,14 @@ class Answers:
 
 # Which handbook a task keeps to, and whose; a thread that it starts keeps to it too.
 _held: ContextVar[tuple[Answers, Book] | None] = ContextVar("held_book", default=None)
+
+
+def is_foreign(hits: Sequence[Hit]) -> bool:
+    """Say whether a message is like nothing in the handbook, by its hits, best first.
+
+    Where nothing at all was found the search had nothing to search in, and nobody knows.
+    """
+    return bool(hits) and sum(hit.score for hit in hits[:MOST_CANDIDATES]) < FOREIGN
 
 
 def word_answer(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.core.messages import Outcome, Reply
 from bot.core.phrases import PhraseBook
 from bot.services import gaps
-from bot.services.answers import word_answer
+from bot.services.answers import is_foreign, word_answer
 from bot.services.handling import Context, StoredMessage
 from bot.services.remembered import (
     ANSWER_VALID,
@@ -20,6 +20,12 @@ from bot.services.remembered import (
 from knowledge.decision import Decision
 from knowledge.entry import Entry
 from knowledge.retrieval import Hit
+
+# What is said where there is no answer: of a gap in the handbook, of what is no matter of it.
+SAID = {
+    "abstain": ("abstain.gap", "abstain.elsewhere"),
+    "group": ("group.abstain", "group.elsewhere"),
+}
 
 
 def answer(
@@ -126,17 +132,26 @@ def abstain(
     decision: Decision,
     message: StoredMessage,
     *,
-    phrase: str = "abstain.gap",
+    place: str = "abstain",
 ) -> Outcome:
-    """Return the outcome that says so honestly and opens a gap ticket."""
+    """Return the outcome that says so honestly and opens a gap ticket.
+
+    What is like nothing in the handbook (the canteen, the weather) is no gap of it.
+
+    Args:
+        place: `abstain` or, in a group, `group`: the sentences' first names.
+    """
+    gap, elsewhere = SAID[place]
+    detail = detail_of("abstain", decision.score, decision.candidates)
+    if is_foreign(decision.candidates):
+        return Outcome(handler, (context.say(elsewhere, kind="abstain"),), (), detail)
 
     async def ticket(session: AsyncSession) -> None:
         await gaps.open_ticket(
             session, message.id, message.text, decision.candidates, now=context.now
         )
 
-    detail = detail_of("abstain", decision.score, decision.candidates)
-    return Outcome(handler, (context.say(phrase, kind="abstain"),), (ticket,), detail)
+    return Outcome(handler, (context.say(gap, kind="abstain"),), (ticket,), detail)
 
 
 def detail_of(kind: str, score: float, hits: Sequence[Hit]) -> dict[str, object]:

@@ -10,10 +10,10 @@ from typing import Literal
 
 from bot.core.commands import smalltalk_phrase, thanks
 from bot.core.messages import Kind as MessageKind
-from bot.services.answers import Answers, word_answer
+from bot.services.answers import Answers, is_foreign, word_answer
 from bot.services.container import Services
 from bot.services.handling import Context, Danger, Sender, StoredMessage
-from bot.services.replies import choices
+from bot.services.replies import SAID, choices
 from bot.services.several import answer_several
 from knowledge.asked import Asked, split_questions
 from knowledge.decision import MOST_CANDIDATES, Decision
@@ -217,4 +217,5 @@ def _words(context: Context, decision: Decision) -> tuple[str, ...]:
     if decision.kind == "choices":
         offer = choices(context, "questions", decision, question_id=0)
         return tuple(reply.text for reply in offer.replies)
-    return (context.say("abstain.gap").text,)
+    gap, elsewhere = SAID["abstain"]
+    return (context.say(elsewhere if is_foreign(decision.candidates) else gap).text,)

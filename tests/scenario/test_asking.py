@@ -94,7 +94,8 @@ async def test_a_stage_in_the_follow_up_counts(home: Home) -> None:
 
 async def test_the_canteen_goes_on_with_nothing(home: Home) -> None:
     await home.say(HOMEWORK)
-    assert "还没有可靠的答案" in await home.say("那食堂几点开门")
+    assert "手册里没有，我答不了" in await home.say("那食堂几点开门")
+    assert await home.rows(GapTicket) == [], "it is no gap of the handbook"
 
 
 async def test_a_detail_after_choices_is_read_with_the_question(home: Home) -> None:
