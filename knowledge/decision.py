@@ -17,6 +17,8 @@ from knowledge.text import clean, fold, normalise, words
 
 Kind = Literal["answer", "choices", "abstain"]
 MOST_CANDIDATES = 3
+# Nobody thanks at greater length without saying something besides.
+LONGEST_SMALLTALK = 200
 _BARE = re.compile(r"^[\W\d_]*$")
 
 
@@ -28,7 +30,7 @@ class Thresholds:
     Args:
         answer: The first hit's score from which it is given as the answer.
         choices: The sum of the first three scores from which they are offered.
-        candidate: The score below which a hit is not offered.
+        candidate: The score below which a hit is not offered, if `choices` is not lower still.
     """
 
     answer: float = 0.65
@@ -71,7 +73,8 @@ def decide(hits: Sequence[Hit], thresholds: Thresholds | None = None) -> Decisio
         return Decision("answer", nearest[0].entry, nearest)
     # Shares of a chance add up; rounding must not turn a certain 1 into 1.0000001.
     if min(sum(hit.score for hit in nearest), 1.0) >= limits.choices:
-        offered = tuple(hit for hit in nearest if hit.score >= limits.candidate)
+        least = min(limits.candidate, limits.choices)
+        offered = tuple(hit for hit in nearest if hit.score >= least)
         if offered:
             return Decision("choices", None, offered)
     return Decision("abstain", None, nearest)
@@ -86,13 +89,25 @@ def is_smalltalk(text: str) -> bool:
     plain = normalise(unwrap(clean(text))[0])
     if _BARE.match(plain):
         return True
-    rest = fold(plain)
-    for phrase in _phrases():
-        rest = rest.replace(phrase, "\0")
-    return not rest.strip("\0").strip("0123456789")
+    letters = fold(plain)
+    return len(letters) <= LONGEST_SMALLTALK and _is_made_of_phrases(letters)
+
+
+def _is_made_of_phrases(letters: str) -> bool:
+    """Tell whether phrases and digits make these letters, whichever way they are cut."""
+    phrases, longest = _phrases()
+    reached = [True, *(False for _ in letters)]
+    for end in range(1, len(letters) + 1):
+        starts = range(max(0, end - longest), end)
+        reached[end] = any(
+            reached[start] and (letters[start:end] in phrases or letters[start:end].isdecimal())
+            for start in starts
+        )
+    return reached[-1]
 
 
 @cache
-def _phrases() -> tuple[str, ...]:
-    """Return the phrases longest first, so that none is taken apart by a shorter one."""
-    return tuple(sorted({fold(phrase) for phrase in words()["smalltalk"]}, key=len, reverse=True))
+def _phrases() -> tuple[frozenset[str], int]:
+    """Return the phrases, and how long the longest is."""
+    phrases = frozenset(fold(phrase) for phrase in words()["smalltalk"])
+    return phrases, max(map(len, phrases))

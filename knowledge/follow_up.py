@@ -42,14 +42,14 @@ def goes_on(text: str) -> bool:
     Tell whether a message may go on with the one before.
 
     True for a short one that begins with 那, 要是, 但是 and the like, or with 他 or 她 while it
-    names nobody they could stand for. It says nothing about whether the message has a meaning of
-    its own: that is for the search.
+    names nobody they could stand for, or that says no more than how old the child is. It says
+    nothing about whether the message has a meaning of its own: that is for the search.
     """
     plain = _plain(text)
     if not plain or len(plain) > LONGEST:
         return False
     lists = word_lists()
-    if plain.startswith(tuple(lists["openers"])):
+    if plain.startswith(tuple(lists["openers"])) or stage_asked(text):
         return True
     named = any(subject in plain for subject in lists["subjects"])
     return plain.startswith(tuple(lists["pronouns"])) and not named

@@ -75,6 +75,11 @@ def audience_said(text: str) -> str:
     return said[0] if len(said) == 1 else ""
 
 
+def parent_likely(text: str) -> bool:
+    """Tell whether a message speaks of 孩子 or 儿子, as nobody but parents mostly do."""
+    return _child().search(normalise(text[:READ])) is not None
+
+
 def prefer(
     hits: Sequence[Hit], entries: Mapping[str, Entry], asker: Asker, question: str
 ) -> list[Hit]:
@@ -89,6 +94,8 @@ def prefer(
     stages: Collection[str] = said or asker.stage
     stage_factor = OTHER_STAGE_SAID if said else OTHER_STAGE_KNOWN
     audience = audience_said(question) or asker.audience
+    if not audience and parent_likely(question):
+        audience = "parent"
 
     def weighed(hit: Hit) -> Hit:
         entry = entries[hit.entry]
@@ -122,6 +129,11 @@ def _stage_patterns(kind: str) -> tuple[tuple[re.Pattern[str], Sequence[str]], .
 @cache
 def _audiences() -> Mapping[str, re.Pattern[str]]:
     return {name: re.compile(pattern) for name, pattern in _lists()["audience"].items()}
+
+
+@cache
+def _child() -> re.Pattern[str]:
+    return re.compile(_lists()["child"]["pattern"])
 
 
 @cache

@@ -30,6 +30,10 @@ _ENDS = re.compile(r"[。！？!?；;\s]+|\.{3,}|…+")
 _COMMAS = re.compile(r"[，,、]+")
 _REPEATED = re.compile(r"(.)\1{2,}", re.S)
 _SPACE = re.compile(r"\s+")
+# “孩 子 不 想 上 学”: four signs or more, each by itself.
+_SPACED_OUT = re.compile(
+    r"(?<![\u4e00-\u9fff])[\u4e00-\u9fff](?: [\u4e00-\u9fff]){3,}(?![\u4e00-\u9fff])"
+)
 _local = threading.local()
 
 
@@ -55,10 +59,14 @@ def normalise(text: str) -> str:
     """Return the text without width variants, emoji, stickers, links and repeated letters."""
     text = unicodedata.normalize("NFKC", INVISIBLE.sub("", clean(text)))
     text = LINK.sub(" ", STICKER.sub(" ", EMOJI.sub(" ", text)))
-    text = _REPEATED.sub(r"\1\1", simplify(text).lower())
+    text = _REPEATED.sub(r"\1\1", _SPACED_OUT.sub(_closed_up, simplify(text).lower()))
     for variant, usual in words()["variants"].items():
         text = text.replace(variant, usual)
     return _SPACE.sub(" ", text).strip()
+
+
+def _closed_up(spaced: re.Match[str]) -> str:
+    return spaced[0].replace(" ", "")
 
 
 def fold(text: str) -> str:

@@ -31,12 +31,13 @@ class OnnxText:
     """
     Read texts with onnxruntime: one thread a request, so that requests can run side by side.
 
-    Only very many texts, as when the whole handbook is encoded, are shared among all cores.
+    Several texts, a handbook's or the sentences of a story, are shared among all cores.
 
     `card` is what `card.toml` says. Raises `EncoderError` as `OnnxEncoder` does.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.card = read_card(folder)
         self._verify(folder)
         options = onnxruntime.SessionOptions()
@@ -68,7 +69,11 @@ class OnnxText:
         numbers = self.numbers(texts)
 
         def fill(rows: list[int]) -> None:
-            found[rows] = self._batch([numbers[row] for row in rows], self._outputs[:1])[0]
+            made = self._batch([numbers[row] for row in rows], self._outputs[:1])[0]
+            if made.shape[1:] != (width,):
+                problem = f"the card says {width} numbers a text, the model gives {made.shape[-1]}"
+                raise EncoderError(problem, file=self._folder / "card.toml")
+            found[rows] = made
 
         _each_batch(numbers, fill)
         return found

@@ -156,7 +156,7 @@ def _check_entry(file: str, text: str, kind: str, entry: dict[str, Any]) -> None
         elif key == "weak":
             good = isinstance(value, bool) if kind == "rule" else _count(value)
             problem = "must be true or false" if kind == "rule" else "must be a number"
-        elif key == "within":
+        elif key in ("within", "longest"):
             good, problem = _count(value), "must be a number"
         else:
             good, problem = isinstance(value, str), "must be words in quotes"
