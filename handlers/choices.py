@@ -51,7 +51,13 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if numbers or all_chosen(message.text):
         return _numbers(context, message, numbers)
     section = section_asked(message.text)
-    return _section(context, section) if section is not None else None
+    if section is None:
+        return None
+    sender = context.sender
+    if not still_talking(sender.pending, sender.pending_until, context.now):
+        # 「为什么会这样」 with nothing before it: whatever a search found would be a guess.
+        return context.outcome(NAME, "abstain.unclear")
+    return _section(context, section)
 
 
 def _below(context: Context, message: StoredMessage) -> Outcome | None:
@@ -147,8 +153,6 @@ def _none(context: Context) -> Outcome:
 def _section(context: Context, key: str) -> Outcome | None:
     """Give the section of the entry before that was asked for."""
     sender, services = context.sender, context.services
-    if not still_talking(sender.pending, sender.pending_until, context.now):
-        return None
     entry = services.answers.entry(str(sender.pending.get("entry", "")))
     if entry is None:
         return None

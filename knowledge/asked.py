@@ -23,11 +23,13 @@ CHAT_LINES = 3
 # So long a text before a list says no more than that questions follow.
 ANNOUNCEMENT = 30
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]+|[^。！？!?；;\n]+")
+_RUN_ON = re.compile(r"(?:怎么办|咋办|咋整|怎么弄)[呀呢啊吗]?[\s，,]*")
 _CLAUSE = re.compile(r"(?:(?<=[，,。！？!?；;\n\s、])|^)(?=\S)")
 _ITEM = re.compile(
     r"(?P<circled>[①-⑩])|(?:(?<=[，,。！？!?；;：:\n\s])|^)"
     r"(?:[（(]?(?P<number>\d{1,2})(?:[.、．)）](?!\d)|[:：](?!\d))"
     r"|[（(]?(?P<word>[一二三四五六七八九十])[、.．)）:：]"
+    r"|问题(?P<asked>[一二三四五六七八九十])[，,、:：.．]?"
     r"|第(?P<nth>[一二三四五六七八九十])(?:(?:个|条)?(?P<named>问题)|个|条)?[，,、:：是])"
 )
 _WORDS = "一二三四五六七八九十"
@@ -124,7 +126,9 @@ def _list_items(text: str) -> tuple[list[int], bool]:
     starts = [item.start() for item in items]
     ends = [*starts[1:], len(text)]
     asking = sum(_asks(text[a:b]) for a, b in zip(starts, ends, strict=True))
-    announced = bool(items[0]["named"]) or _announces(text[: starts[0]][-ANNOUNCEMENT:])
+    announced = bool(items[0]["named"] or items[0]["asked"]) or _announces(
+        text[: starts[0]][-ANNOUNCEMENT:]
+    )
     if announced or asking > 1:
         return starts[1:], True
     # What stands line by line may be a list of questions in a few words; it may be anything else.
@@ -137,7 +141,7 @@ def _item_number(match: re.Match[str]) -> int:
         return int(match["number"])
     if match["circled"]:
         return int(unicodedata.normalize("NFKC", match["circled"]))
-    return _WORDS.index(match["word"] or match["nth"]) + 1
+    return _WORDS.index(match["word"] or match["asked"] or match["nth"]) + 1
 
 
 def _spoken(text: str) -> tuple[list[int], list[int]]:
@@ -161,7 +165,15 @@ def _spoken(text: str) -> tuple[list[int], list[int]]:
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    return (match.span() for match in _SENTENCE.finditer(text))
+    """Yield where sentences begin and end; spoken without a mark, they end after 怎么办, too."""
+    run_on = len(_RUN_ON.findall(text)) > 1
+    for match in _SENTENCE.finditer(text):
+        start, end = match.span()
+        for inner in _RUN_ON.finditer(text, start, end) if run_on else ():
+            if end - inner.end() > SHORTEST:
+                yield start, inner.end()
+                start = inner.end()
+        yield start, end
 
 
 def _further_words(text: str, start: int, end: int) -> Iterator[int]:

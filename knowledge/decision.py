@@ -17,6 +17,9 @@ from knowledge.text import clean, fold, normalise, words
 
 Kind = Literal["answer", "choices", "abstain"]
 MOST_CANDIDATES = 3
+FEW_SIGNS = 3
+READ_OF_A_WORD = 60
+_WORD_FOR_WORD = frozenset({"exact", "alias", "pinyin"})
 # Nobody thanks at greater length without saying something besides.
 LONGEST_SMALLTALK = 200
 _BARE = re.compile(r"^[\W\d_]*$")
@@ -78,6 +81,18 @@ def decide(hits: Sequence[Hit], thresholds: Thresholds | None = None) -> Decisio
         if offered:
             return Decision("choices", None, offered)
     return Decision("abstain", None, nearest)
+
+
+def of_a_word(decision: Decision, question: str) -> Decision:
+    """Offer instead of answering where a message is a word or two and no way of asking (育儿).
+
+    So little says nothing of what is wanted, however near one entry is.
+    """
+    if decision.kind != "answer" or len(fold(question[:READ_OF_A_WORD])) > FEW_SIGNS:
+        return decision
+    if _WORD_FOR_WORD & set(decision.candidates[0].why):
+        return decision
+    return Decision("choices", None, decision.candidates[:1])
 
 
 def is_smalltalk(text: str) -> bool:

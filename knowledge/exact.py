@@ -16,6 +16,7 @@ from knowledge.text import fold, letters, normalise, without_courtesies
 SAME, SOUNDS_SAME = 1.0, 0.95
 LEAST_SOUNDS = 4  # characters: shorter ones sound like too much else
 LONGEST_SOUNDS = 60
+FEWEST_SPELLED = 2  # written in letters (zaolian) a short search word is as clear as a longer one
 LONGEST = 500  # no way of asking is longer; folding a pasted book would take long
 
 
@@ -40,6 +41,7 @@ class ExactMatches:
     def __init__(self, documents: Sequence[Document]) -> None:
         self._found: dict[str, Match] = {}
         self._sounds: dict[str, int | None] = {}
+        self._spelled: dict[str, int | None] = {}
         for owner, document in enumerate(documents):
             self._add(owner, document.questions[:1], ("exact",))
             self._add(owner, document.terms, ("exact",))
@@ -59,9 +61,10 @@ class ExactMatches:
         """Keep what a way of asking sounds like, unless another document's sounds the same."""
         if LEAST_SOUNDS <= len(form) <= LONGEST_SOUNDS:
             sound = pinyin.key(form)
-            known = self._sounds.setdefault(sound, owner)
-            if known != owner:
-                self._sounds[sound] = None
+            _keep(self._sounds, sound, owner)
+        elif FEWEST_SPELLED <= len(form) < LEAST_SOUNDS and not form.isascii():
+            for spelled in pinyin.keys(form):
+                _keep(self._spelled, "".join(spelled), owner)
 
     def find(self, said: Iterable[str], meant: str, means: Means) -> Match | None:
         """
@@ -81,8 +84,18 @@ class ExactMatches:
         if known is not None:
             return Match(known.document, SOUNDS_SAME, (means,))
         for form in forms:
+            owner = self._spelled.get(form)
+            if owner is not None:
+                return Match(owner, SOUNDS_SAME, ("pinyin",))
             if LEAST_SOUNDS <= len(form) <= LONGEST_SOUNDS:
                 owner = self._sounds.get(pinyin.key(form))
                 if owner is not None:
                     return Match(owner, SOUNDS_SAME, ("pinyin",))
         return None
+
+
+def _keep(found: dict[str, int | None], sound: str, owner: int) -> None:
+    """Keep whose a sound is, and that it is nobody's where two documents sound the same."""
+    known = found.setdefault(sound, owner)
+    if known != owner:
+        found[sound] = None

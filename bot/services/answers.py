@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from bot.core.hotlines import HotlineBook
 from bot.core.phrases import BYTE_LIMIT, PhraseBook
 from bot.services.wording import fill_numbers
-from knowledge.decision import MOST_CANDIDATES, Decision, Thresholds, decide, is_smalltalk
+from knowledge.decision import (
+    MOST_CANDIDATES,
+    Decision,
+    Thresholds,
+    decide,
+    is_smalltalk,
+    of_a_word,
+)
 from knowledge.entry import Entry, heading
 from knowledge.follow_up import mixed, stage_asked
 from knowledge.loader import Handbook
@@ -146,7 +153,8 @@ class Answers:
             hits = self._found(question)
             if before is not None and hits and not is_foreign(hits):
                 return self._go_on(question, hits, asker, before)
-            return decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
+            found = decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
+            return of_a_word(found, question)
 
     def _found(self, question: str, most: int = SEARCHED) -> list[Hit]:
         hits = self.retriever.search(question, top_k=most)

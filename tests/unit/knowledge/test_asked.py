@@ -127,3 +127,18 @@ def test_what_a_list_is_about_stays_and_its_announcement_goes() -> None:
 @given(st.text(max_size=80))
 def test_a_question_is_part_of_its_part(part: str) -> None:
     assert bare_question(part) in part
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("孩子写作业拖拉怎么办晚上不肯睡觉怎么办手机也管不住怎么办", 3),
+        ("问题一：孩子磨蹭怎么办。问题二：早上不起床", 2),
+        ("孩子不写作业怎么办急死了", 1),
+        ("娃哭闹咋办我也不知道咋办", 1),
+    ],
+)
+def test_spoken_without_marks(text: str, count: int) -> None:
+    parts = split_questions(text).parts
+    assert len(parts) == count
+    assert "".join(parts) == text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowledge.decision import Thresholds, decide, is_smalltalk
+from knowledge.decision import Thresholds, decide, is_smalltalk, of_a_word
 from knowledge.retrieval import Hit
 
 scores = st.lists(st.floats(0, 1), max_size=6).map(lambda found: sorted(found, reverse=True))
@@ -39,6 +39,8 @@ def test_threshold_one_answers_only_word_for_word_and_zero_always() -> None:
     assert decide(make_hits(0.999), strict).kind == "abstain"
     assert decide(make_hits(1.0), strict).kind == "answer"
     assert decide(make_hits(0.0), lax).kind == "answer"
+    always_offered = Thresholds(answer=1.0, choices=0.0)
+    assert decide(make_hits(0.01, 0.0), always_offered).kind == "choices"
 
 
 @pytest.mark.parametrize("field", ["answer", "choices", "candidate"])
@@ -101,3 +103,34 @@ def test_smalltalk_is_recognised(text: str) -> None:
 )  # fmt: skip
 def test_anything_more_is_no_smalltalk(text: str) -> None:
     assert not is_smalltalk(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "哦哦好的",
+        "太谢谢您了",
+        "谢谢老师的耐心解答",
+        "谢谢，我试试",
+        "好的我试试",
+        "xie xie",
+        "Thank you very much",
+        "我想咨询一下",
+    ],
+)
+def test_thanks_are_seen_however_they_can_be_cut(text: str) -> None:
+    assert is_smalltalk(text)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="哈好的谢嗯1", max_size=400))
+def test_any_row_of_nods_is_read_in_time(text: str) -> None:
+    assert isinstance(is_smalltalk(text), bool)
+
+
+def test_a_word_alone_is_offered_unless_it_is_a_way_of_asking() -> None:
+    near = decide(make_hits(0.94, 0.01))
+    assert of_a_word(near, "育儿！").kind == "choices"
+    assert of_a_word(near, "写作业拖拉") is near
+    exact = Hit("T09-01", 1.0, ("exact",), "早恋")
+    assert of_a_word(decide([exact]), "早恋").kind == "answer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from pathlib import Path
 
@@ -97,6 +98,16 @@ def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     write_card(tmp_path, "trial", 8)
     with pytest.raises(EncoderError, match="cannot be loaded"):
         load_encoder(str(tmp_path))
+
+
+def test_a_card_with_another_size_than_the_model_is_told(tmp_path: Path) -> None:
+    for name in ("model.onnx", "tokenizer.json"):
+        shutil.copy(DEFAULT_FOLDER / name, tmp_path / name)
+    card = (DEFAULT_FOLDER / "card.toml").read_text(encoding="utf-8")
+    changed = card.replace("dimension = 384", "dimension = 512")
+    (tmp_path / "card.toml").write_text(changed, encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"512 numbers a text, the model gives 384"):
+        OnnxEncoder(tmp_path).encode_queries(["写作业"])
 
 
 def test_unreadable_card_names_its_file(tmp_path: Path) -> None:

@@ -214,3 +214,8 @@ def test_all_or_none() -> None:
     assert none_chosen("都不是。")
     assert none_chosen("没有我要的")
     assert not none_chosen("没有朋友怎么办")
+
+
+@pytest.mark.parametrize("text", ["3岁", "初二男孩", "二年级", "他今年八岁", "女孩，初三"])
+def test_an_age_alone_adds_to_what_was_asked(text: str) -> None:
+    assert goes_on(text)

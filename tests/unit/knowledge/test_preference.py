@@ -9,6 +9,7 @@ from knowledge.preference import (
     NOBODY,
     Asker,
     audience_said,
+    parent_likely,
     prefer,
     stages_said,
     with_odds,
@@ -64,6 +65,11 @@ def test_who_writes(text: str, audience: str) -> None:
 
 def hit(entry: str, score: float) -> Hit:
     return Hit(entry, score, ("words",), "")
+
+
+def test_who_speaks_of_a_child_is_likely_a_parent() -> None:
+    assert parent_likely("孩子不听话")
+    assert not parent_likely("班里有人打架")
 
 
 def test_another_stage_ranks_lower_and_stays() -> None:

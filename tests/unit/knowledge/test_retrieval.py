@@ -144,6 +144,14 @@ def test_a_message_that_only_sounds_like_an_alias_is_nearly_sure(retriever: Retr
     assert 0.9 < best.score < 1
 
 
+def test_a_short_word_written_in_letters_is_nearly_sure() -> None:
+    in_love = Document("a", questions=("两个孩子好上了",), terms=("早恋",))
+    found = Retriever.build([in_love, Document("b", terms=("作业",))], None)
+    best = found.search("zaolian")[0]
+    assert (best.entry, best.score) == ("a", 0.95)
+    assert "pinyin" in best.why
+
+
 def test_of_two_that_sound_the_same_neither_is_sure() -> None:
     twins = [Document("a", questions=("他是谁呀",)), Document("b", questions=("她是谁呀",))]
     hits = Retriever.build(twins, None).search("它是谁呀")

@@ -70,3 +70,15 @@ def test_any_text_can_be_normalised_and_twice_is_once(text: str) -> None:
 @given(st.text(alphabet=st.characters(categories=["Cs", "Lo", "So"]), max_size=60))
 def test_broken_characters_never_raise(text: str) -> None:
     fold(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("孩 子 不 想 上 学", "孩子不想上学"),
+        ("手 机 上 瘾 怎么办", "手机上瘾 怎么办"),
+        ("我 不 去", "我 不 去"),
+    ],
+)
+def test_signs_set_apart_one_by_one_are_a_word(written: str, read: str) -> None:
+    assert normalise(written) == read
