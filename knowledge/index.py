@@ -132,8 +132,9 @@ class VectorIndex:
         if not isinstance(self._engine, faiss.IndexFlat):
             return None
         rows = faiss.rev_swig_ptr(self._engine.get_xb(), len(self) * self._engine.d)
-        scores: Vectors = np.asarray(query, np.float32) @ rows.reshape(len(self), -1).T
-        return scores
+        # This way round is the faster one by half for the few rows of a question.
+        scores = rows.reshape(len(self), -1) @ np.asarray(query, np.float32).T
+        return np.ascontiguousarray(scores.T)
 
     def look_at(self, reach: int) -> None:
         """Look at so many cells or candidates from now on: more finds more, and takes longer."""
