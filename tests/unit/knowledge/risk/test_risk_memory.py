@@ -121,5 +121,6 @@ def test_messages_together_count_where_the_last_makes_them_worse(
 ) -> None:
     rules = load_rules()
     rules.classifier = Summing()
-    found = assess(text, Context(turns=turns), rules)
+    # Of a few letters alone nothing but certainty counts.
+    found = assess(f"今天放学回家路上{text}", Context(turns=turns), rules)
     assert (found.level is Level.FOCUS) is seen

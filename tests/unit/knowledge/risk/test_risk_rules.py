@@ -112,7 +112,7 @@ def test_a_classifier_may_only_raise(folder: Path) -> None:
 
     rules = load_rules(folder)
     rules.classifier = Always(Level.HIGH)
-    raised = assess("你好", rules=rules)
+    raised = assess("老师你好，今天的作业是什么", rules=rules)
     assert raised.level is raised.fresh is Level.HIGH
     assert raised.rule_ids == ("model.DIS",)
     assert raised.categories == ("DIS",)
