@@ -54,8 +54,10 @@ async def handle(context: Context, message: StoredMessage) -> Outcome | None:
     if section is None:
         return None
     sender = context.sender
-    if not still_talking(sender.pending, sender.pending_until, context.now):
-        # 「为什么会这样」 with nothing before it: whatever a search found would be a guess.
+    if not still_talking(sender.pending, sender.pending_until, context.now) or (
+        offered(sender.pending) is not None and not sender.pending.get("entry")
+    ):
+        # 「为什么会这样」 with no answer before it: whatever a search found would be a guess.
         return context.outcome(NAME, "abstain.unclear")
     return _section(context, section)
 

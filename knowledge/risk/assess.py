@@ -128,11 +128,22 @@ def _proposals(
     if not context.turns or told_already >= Level.HIGH.rank:
         return own, own
     near = together([*told.earlier[-_NEAR_TURNS:], told.alone])
-    before = context.turns[-_NEAR_TURNS:]
+    last = zip(context.turns[-_NEAR_TURNS:], told.earlier[-_NEAR_TURNS:], strict=True)
+    before = [turn for turn, reading in last if not _misread(turn, reading, rules)]
+    if not before:
+        return own, own
     joined = _proposed([*before, text], near, told.all, rules)
     if not _made_worse(joined, before, rules):
         return own, own
     return own, max(own, joined, key=lambda one: (one.level.rank, one.score))
+
+
+def _misread(turn: str, reading: Reading, rules: RuleSet) -> bool:
+    """Tell whether the classifier was not believed about a message; beside others it errs again."""
+    if rules.classifier is None:
+        return False
+    said = rules.classifier.propose([turn], hinted=_is_hinted(reading, ()))
+    return said.level.rank > 0 and not _believed(said, reading, hinted=_is_hinted(reading, ()))
 
 
 def _made_worse(joined: Proposal, before: Sequence[str], rules: RuleSet) -> bool:
@@ -221,14 +232,21 @@ def _proposed(
     """
     if rules.classifier is None:
         return NOTHING
-    hinted = any(_HINT in finding.rule.tags for finding in reading.findings if finding.real)
-    hinted = hinted or any(combo.level is Level.WATCH for combo in combos)
+    hinted = _is_hinted(reading, combos)
     places = [reading.folded.starts[place] for place, _ in reading.signs]
     said = rules.classifier.propose(turns, places, hinted=hinted)
+    return said if _believed(said, reading, hinted=hinted) else replace(NOTHING, score=said.score)
+
+
+def _is_hinted(reading: Reading, combos: Sequence[Combo]) -> bool:
+    real = any(_HINT in finding.rule.tags for finding in reading.findings if finding.real)
+    return real or any(combo.level is Level.WATCH for combo in combos)
+
+
+def _believed(said: Proposal, reading: Reading, *, hinted: bool) -> bool:
+    """Tell whether the classifier is sure enough where it has learned little."""
     few = not hinted and len(reading.folded.text) <= _FEW_LETTERS
-    if (few or reading.idioms >= _MOSTLY_IDIOM) and said.score < _SURE:
-        return replace(NOTHING, score=said.score)
-    return said
+    return said.score >= _SURE or not (few or reading.idioms >= _MOSTLY_IDIOM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,13 @@ async def test_then_what_gives_the_rest_and_then_what_is_related(home: Home) -> 
     assert all(title in seen[-1] for title in titles(home, *related[:3]))
 
 
+async def test_why_without_an_answer_before_is_asked_back(home: Home) -> None:
+    assert "没太看明白" in await home.say("为什么会这样")
+    await home.say(VAGUE)
+    assert "没太看明白" in await home.say("为什么会这样")
+    assert "手册T02-01" in await home.say("1"), "what was offered can still be chosen"
+
+
 async def test_only_ids_are_remembered(home: Home) -> None:
     await home.say(HOMEWORK)
     await home.say(GO_ON)

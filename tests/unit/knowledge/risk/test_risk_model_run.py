@@ -89,6 +89,11 @@ def test_of_a_few_letters_that_no_rule_fears_it_has_to_be_surer(text: str) -> No
     assert assess(text, rules=live()).level < "2"
 
 
+def test_what_it_is_not_believed_about_does_not_count_beside_others_either() -> None:
+    before = ("小孩吃手", "zaolian")
+    assert assess("孩 子 不 想 上 学", Context("PC", before), live()).level < "2"
+
+
 def test_an_idiom_in_a_longer_story_hides_nothing() -> None:
     text = "我在工地走不开,娃他婶打电话来说喊他起床喊不应,床边他奶奶的安眠药瓶子滚在地上"
     assert assess(text, rules=live()).level.escalated
