@@ -142,8 +142,9 @@ def _misread(turn: str, reading: Reading, rules: RuleSet) -> bool:
     """Tell whether the classifier was not believed about a message; beside others it errs again."""
     if rules.classifier is None:
         return False
-    said = rules.classifier.propose([turn], hinted=_is_hinted(reading, ()))
-    return said.level.rank > 0 and not _believed(said, reading, hinted=_is_hinted(reading, ()))
+    hinted = _is_hinted(reading, ())
+    said = rules.classifier.propose([turn], hinted=hinted)
+    return said.level.rank > 0 and not _believed(said, reading, hinted=hinted)
 
 
 def _made_worse(joined: Proposal, before: Sequence[str], rules: RuleSet) -> bool:

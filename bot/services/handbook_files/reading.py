@@ -35,5 +35,6 @@ def _is_word(content: bytes) -> bool:
     try:
         with zipfile.ZipFile(BytesIO(content)) as packed:
             return any(name.startswith("word/") for name in packed.namelist())
+    # The last is zipfile's word for a way of packing it does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False

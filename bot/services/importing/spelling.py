@@ -22,7 +22,7 @@ def near(first: str, second: str) -> bool:
 @lru_cache(maxsize=50_000)
 def _plain(name: str) -> tuple[str, str]:
     """Return a name in simplified signs without dots, and how it sounds without tones."""
-    # Only imports of people need its table of phrases: half a second and 40 MB of every start.
+    # Only imports of people need its table of phrases: half a second of every start.
     from pypinyin import lazy_pinyin
 
     signs = simplify(name).replace("·", "")
