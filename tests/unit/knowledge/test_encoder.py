@@ -13,7 +13,7 @@ from knowledge.encoder import load_encoder
 from knowledge.encoder.build import kept_pieces, make_tokenizer, write_card
 from knowledge.encoder.fixed import FixedEncoder
 from knowledge.encoder.load import DEFAULT_FOLDER
-from knowledge.encoder.onnx import OnnxEncoder, read_card
+from knowledge.encoder.onnx import OnnxEncoder, _each_batch, read_card
 from knowledge.encoder.port import Encoder, TokenEncoder
 from knowledge.encoder.source import Vocabulary, read_source
 from knowledge.errors import EncoderError
@@ -73,6 +73,15 @@ def test_texts_on_all_cores_give_the_same_rows(
 
 
 @pytest.mark.slow
+def test_like_texts_are_shared_among_two_processors() -> None:
+    filled: list[list[int]] = []
+    _each_batch([[1] * 20, [1] * 22, [1] * 21, [1] * 23], filled.append)
+    assert sorted(filled) == [[0, 2], [1, 3]]
+    filled.clear()
+    _each_batch([[1] * 20], filled.append)
+    assert filled == [[0]]
+
+
 def test_shipped_files_are_those_of_the_card_and_small(shipped: Encoder) -> None:
     assert shipped.fingerprint == read_card(DEFAULT_FOLDER)["files"]["model.onnx"][:16]
     assert sum(path.stat().st_size for path in DEFAULT_FOLDER.iterdir()) < 70_000_000
