@@ -38,19 +38,31 @@ class LexicalIndex:
     def __init__(self, texts: Sequence[str], b: float = B_TOLD) -> None:
         self._size = len(texts)
         tokens = [_all_grams(text) for text in texts]
-        self._known = {token for text in tokens for token in text}
-        self._engine = bm25s.BM25(k1=K1, b=b) if self._known else None
-        if self._engine is not None:
-            self._engine.index(tokens, show_progress=False)
+        self._places: dict[str, int] = {}
+        if any(tokens):
+            self._index(tokens, b)
         self._weights = _inverse_frequencies(tokens)
         self._unknown = max(self._weights.values(), default=1.0)
 
     def scores(self, question: str) -> Scores:
         """Return one score per text; nothing in common is 0."""
-        tokens = [token for token in grams(question) if token in self._known]
-        if self._engine is None or not tokens:
+        places = [self._places[gram] for gram in grams(question) if gram in self._places]
+        if not places:
             return np.zeros(self._size, np.float32)
-        return np.asarray(self._engine.get_scores(tokens), np.float32)
+        # bm25s's own `get_scores` adds gram by gram, which takes four times as long.
+        parts = [slice(self._starts[place], self._starts[place + 1]) for place in places]
+        rows = np.concatenate([self._rows[part] for part in parts])
+        weights = np.concatenate([self._weights_of[part] for part in parts])
+        return np.bincount(rows, weights, minlength=self._size).astype(np.float32)
+
+    def _index(self, tokens: list[list[str]], b: float) -> None:
+        """Keep gram after gram the texts that have it and what it adds to each."""
+        engine = bm25s.BM25(k1=K1, b=b)
+        engine.index(tokens, show_progress=False)
+        self._places = dict(engine.vocab_dict)
+        self._starts = engine.scores["indptr"]
+        self._rows = engine.scores["indices"]
+        self._weights_of = engine.scores["data"]
 
     def ceiling(self, question: str) -> float:
         """Return about what a text with every gram of the question would score."""

@@ -99,21 +99,28 @@ class SharedWords:
         known = len(self._rows.get(often, ()))
         return Rewriting("synonym", found.said, (often,)) if known else None
 
-    def scores(self, wording: Wording) -> Scores:
-        """Return per document the mean over the forms, as a share of what a perfect match has."""
-        pairs = zip(wording.said, wording.meant, strict=True)
-        return np.asarray(np.mean([self._score(*pair) for pair in pairs], axis=0), np.float32)
+    def scores(self, wording: Wording) -> tuple[Scores, list[float]]:
+        """
+        Return per document the mean over the forms, as a share of what a perfect match has.
 
-    def _score(self, said: str, meant: str) -> Scores:
-        row = self._lexical.scores(said) / self._lexical.ceiling(said)
+        Beside it per form the most that a document shares with it, in BM25's own measure: how much
+        of it the documents know.
+        """
+        pairs = zip(wording.said, wording.meant, strict=True)
+        rows, known = zip(*(self._score(*pair) for pair in pairs), strict=True)
+        return np.asarray(np.mean(rows, axis=0), np.float32), list(known)
+
+    def _score(self, said: str, meant: str) -> tuple[Scores, float]:
+        shared = self._lexical.scores(said)
+        ceiling = self._lexical.ceiling(said)
+        row = shared / ceiling
         if meant != said:
-            other = self._lexical.scores(meant) / self._lexical.ceiling(meant)
-            row = np.maximum(row, CORRECTED_WEIGHT * other)
-        ceiling = self._lexical.ceiling(meant)
+            ceiling = self._lexical.ceiling(meant)
+            row = np.maximum(row, CORRECTED_WEIGHT * self._lexical.scores(meant) / ceiling)
         for group, word in self._synonyms.found(meant):
             rows, weights = self._others(group, word)
             row[rows] += SYNONYM_WEIGHT * weights / ceiling
-        return np.asarray(row, np.float32)
+        return np.asarray(row, np.float32), float(shared.max(initial=0.0))
 
     def _others(self, group: int, word: str) -> tuple[Rows, Scores]:
         """Return the documents that say it in other words only, and how much that tells."""

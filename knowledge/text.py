@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import opencc
+import rjieba
 
 from knowledge.explanation import Removed
 from knowledge.pasted import EMOJI, INVISIBLE, LINK, STICKER, unwrap
@@ -25,6 +26,8 @@ from knowledge.pasted import EMOJI, INVISIBLE, LINK, STICKER, unwrap
 LONG = 48
 SHORTEST_SENTENCE, MOST_SENTENCES = 6, 6
 CLAUSES_TOGETHER = 14
+# What is dictated without a mark is cut into parts of about so many signs, whole words each.
+UNMARKED_PART = 25
 LONGEST_WHOLE, LONGEST_SENTENCE = 2_000, 200
 _ENDS = re.compile(r"[。！？!?；;\s]+|\.{3,}|…+")
 _COMMAS = re.compile(r"[，,、]+")
@@ -154,7 +157,23 @@ def _clauses(text: str) -> list[str]:
     pieces, piece = [], ""
     for clause in _COMMAS.split(text):
         piece += clause
+        if len(piece) > LONG:
+            *parts, piece = _parted(piece)
+            pieces += parts
         if len(piece) >= CLAUSES_TOGETHER:
             pieces.append(piece)
             piece = ""
+    if piece and pieces:
+        pieces[-1] += piece
     return pieces
+
+
+def _parted(text: str) -> list[str]:
+    """Cut what has no mark into parts of like length, between words."""
+    least = len(text) / round(len(text) / UNMARKED_PART) - 1
+    parts = [""]
+    for word in rjieba.cut(text):
+        if len(parts[-1]) >= least:
+            parts.append("")
+        parts[-1] += word
+    return parts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bm25s
 import pytest
 
-from knowledge.lexical import LexicalIndex, grams
+from knowledge.lexical import B_TOLD, K1, LexicalIndex, _all_grams, grams
 
 
 def test_text_with_more_shared_characters_scores_higher() -> None:
@@ -22,6 +23,15 @@ def test_share_of_the_ceiling_tells_a_match_from_chance_and_nothing_is_zero() ->
     assert index.scores(question)[0] / index.ceiling(question) < 0.1
     assert not index.scores("zzz").any()
     assert not index.scores("").any()
+
+
+def test_scores_are_those_of_bm25s() -> None:
+    texts = ["写作业拖到十点", "半夜打游戏，作业不写", "", "不肯上学"]
+    engine = bm25s.BM25(k1=K1, b=B_TOLD)
+    engine.index([_all_grams(text) for text in texts], show_progress=False)
+    for question in ("作业", "半夜还在写作业吗zz", "学"):
+        known = [gram for gram in grams(question) if gram in engine.vocab_dict]
+        assert LexicalIndex(texts).scores(question) == pytest.approx(engine.get_scores(known))
 
 
 @pytest.mark.parametrize("texts", [[], ["", "？！"]])

@@ -29,6 +29,18 @@ class BrokenEncoder(FixedEncoder):
         return super().encode_queries(texts)
 
 
+class CountingEncoder(FixedEncoder):
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
+        return super().encode_queries(texts)
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -49,6 +61,20 @@ def test_near_question_finds_its_entry_with_reasons(retriever: Retriever) -> Non
     assert "words" in best.why
     assert best.matched in ("磨到半夜还没写完", "写作业拖到十点多怎么办")
     assert 0 < best.score < 1
+
+
+def test_of_a_story_the_end_and_what_the_documents_know_are_encoded(
+    documents: list[Document],
+) -> None:
+    encoder = CountingEncoder()
+    retriever = Retriever.build(documents, encoder)
+    encoder.asked.clear()
+    telling = ["写作业拖到十点多", "天天磨到半夜", "作业还没写完"]
+    others = ["我们住得挺远坐地铁来回三个钟头", "他爸长年驻外"]
+    story = [others[0], telling[0], others[1], *telling[1:], "请老师指点一下"]
+    found = retriever.search("。".join(story) + "。")
+    assert encoder.asked == [*telling, story[-1]]
+    assert found[0].entry == "T06-01"
 
 
 def test_off_topic_message_scores_low(retriever: Retriever) -> None:
