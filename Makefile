@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PINS := $$($(BIN)/python -c 'import sys; print("-c constraints.txt" * (sys.version_info[:2] == (3, 11)))')
 # In CI nothing may be skipped: what can't run there has not been tested.
 NO_SKIPS := $(if $(filter-out 0 false,$(CI)$(XINQING_CI)),-p tests.no_skips)
+# Else the first start does it, and where nothing may be written (PYTHONDONTWRITEBYTECODE) every one.
+COMPILE := $(BIN)/python -m compileall -q bot handlers knowledge
 ARGS ?=
 # What no change may fall below: measured on what the classifier never learned from.
 HELD_OUT := knowledge/risk/examples/heldout
@@ -104,11 +106,13 @@ $(BIN)/python:
 $(VENV)/.installed-run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing what the service runs on (one to three minutes, once) …'
 	@$(PIP) $(PINS) -e '.[pdf]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing what development needs (one to three minutes, once) …'
 	@$(PIP) $(PINS) -e '.[dev]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.installed-run
 
 # An environment of its own: torch is large, and nothing else needs it. Where the package index
