@@ -43,9 +43,9 @@ __all__ = ["Document", "Hit", "Retriever"]
 
 log = logging.getLogger(__name__)
 
-# Of a story the sentence at its end, where people ask, and as many others: a fourth cost 4 ms and
-# found none of 75 stories more (docs/exam.md).
-MOST_ENCODED = 4
+# Of a story the sentence at its end, where people ask, and the most telling others. A fourth costs
+# two to four milliseconds and brings no more stories first (docs/benchmarks.md).
+MOST_ENCODED = 3
 NEAREST = 3  # passages of one document that count together
 WHOLE_LIMIT = 20_000  # up to here every passage is compared, above only the nearest
 CANDIDATES = 400

@@ -58,9 +58,12 @@ def callbacks(
 @app.command()
 def search(
     queries: Annotated[int, typer.Option(min=100, help="different questions")] = 1000,
+    questions: Annotated[
+        Path | None, typer.Option(help="TSV with a column text, instead of made ones")
+    ] = None,
 ) -> None:
     """Search the handbook, one question after the other."""
-    jsonl.write(bench_search(queries))
+    jsonl.write(bench_search(queries, questions))
 
 
 @app.command()
