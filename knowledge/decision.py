@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from knowledge.outline import topics
 from knowledge.passages import Hit
 from knowledge.pasted import unwrap
 from knowledge.text import clean, fold, normalise, words
 
 Kind = Literal["answer", "choices", "abstain"]
 MOST_CANDIDATES = 3
-FEW_SIGNS = 3
+FEWEST_SIGNS, FEW_SIGNS = 2, 3
 READ_OF_A_WORD = 60
 _WORD_FOR_WORD = frozenset({"exact", "alias", "pinyin"})
 # Nobody thanks at greater length without saying something besides.
@@ -93,6 +94,14 @@ def of_a_word(decision: Decision, question: str) -> Decision:
     if _WORD_FOR_WORD & set(decision.candidates[0].why):
         return decision
     return Decision("choices", None, decision.candidates[:1])
+
+
+def topics_named(question: str) -> frozenset[str]:
+    """Return the topics whose name holds a message of one word (手机); none for a longer one."""
+    word = fold(question[:READ_OF_A_WORD])
+    if not FEWEST_SIGNS <= len(word) <= FEW_SIGNS:
+        return frozenset()
+    return frozenset(topic for topic, name in topics().items() if word in fold(name))
 
 
 def is_smalltalk(text: str) -> bool:

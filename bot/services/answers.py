@@ -21,6 +21,7 @@ from knowledge.decision import (
     decide,
     is_smalltalk,
     of_a_word,
+    topics_named,
 )
 from knowledge.entry import Entry, heading
 from knowledge.follow_up import mixed, stage_asked
@@ -154,11 +155,20 @@ class Answers:
             if before is not None and hits and not is_foreign(hits):
                 return self._go_on(question, hits, asker, before)
             found = decide(prefer(hits, self.handbook.entries, asker, question), self.thresholds)
-            return of_a_word(found, question)
+            found = of_a_word(found, question)
+            named = topics_named(question) if found.kind == "abstain" else frozenset()
+            near = self._of_topics(named, question) if named else ()
+            return Decision("choices", None, near) if near else found
 
     def _found(self, question: str, most: int = SEARCHED) -> list[Hit]:
         hits = self.retriever.search(question, top_k=most)
         return [hit for hit in hits if self._known(hit)]
+
+    def _of_topics(self, named: frozenset[str], question: str) -> tuple[Hit, ...]:
+        """Return what comes nearest among the entries of some topics."""
+        entries = self.handbook.entries
+        found = [one for one in self._found(question, RANKED) if entries[one.entry].topic in named]
+        return tuple(found[:MOST_CANDIDATES])
 
     def _go_on(self, question: str, alone: Sequence[Hit], asker: Asker, before: Before) -> Decision:
         """Decide with the scores of the message alone and of both together, the latter for less."""

@@ -35,6 +35,8 @@ FOUND_HERE: dict[str, Sequence[tuple[str, float]]] = {
     "那食堂几点开门": [(HOMEWORK_ENTRY, 0.001)],
     f"{VAGUE} 他上初二": [("T08-01", 0.9)],
     "他上初二": [("T06-06", 0.1)],
+    "手机": [("T11-04", 0.004), ("T07-01", 0.003), ("T07-03", 0.002)],
+    "教育": [("T11-04", 0.01)],
 }
 
 
@@ -51,6 +53,15 @@ def asked_of(home: Home) -> list[str]:
 
 def titles(home: Home, *ids: str) -> list[str]:
     return [home.answers.handbook.entries[one].title for one in ids]
+
+
+async def test_a_word_that_names_a_topic_is_offered_what_stands_there(home: Home) -> None:
+    reply = await home.say("手机")
+    for number, title in enumerate(titles(home, "T07-01", "T07-03"), 1):
+        assert f"{number}. {title}" in reply
+    assert await home.rows(GapTicket) == []
+    await home.say("教育")
+    assert len(await home.rows(GapTicket)) == 1, "nothing of these topics is near"
 
 
 # What goes on with the answer before --------------------------------------------------------------

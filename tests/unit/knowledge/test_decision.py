@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from knowledge.decision import Thresholds, decide, is_smalltalk, of_a_word
+from knowledge.decision import Thresholds, decide, is_smalltalk, of_a_word, topics_named
 from knowledge.retrieval import Hit
 
 scores = st.lists(st.floats(0, 1), max_size=6).map(lambda found: sorted(found, reverse=True))
@@ -134,3 +134,10 @@ def test_a_word_alone_is_offered_unless_it_is_a_way_of_asking() -> None:
     assert of_a_word(near, "写作业拖拉") is near
     exact = Hit("T09-01", 1.0, ("exact",), "早恋")
     assert of_a_word(decide([exact]), "早恋").kind == "answer"
+
+
+def test_a_word_alone_may_name_topics() -> None:
+    assert topics_named("手机！") == {"T07"}
+    assert topics_named("作业") == {"T06"}
+    for text in ("", "与", "食堂", "可以", "手机怎么管", "\0"):
+        assert not topics_named(text)
