@@ -1,11 +1,11 @@
 """`xinqing index` and the index of `xinqing setup`: what they make, and what they say."""
 
 import shutil
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from encoders import CountingEncoder
 from rich.console import Console
 
 from bot.cli.indexing import build_index
@@ -14,7 +14,6 @@ from bot.services.answers import Answers
 from bot.wiring import HANDBOOK
 from bot.wiring.answers import HandbookShelf, make_answers, open_answers
 from knowledge.encoder.fixed import FixedEncoder
-from knowledge.encoder.port import Vectors
 from knowledge.vector_store import FILE
 
 
@@ -36,19 +35,9 @@ def make(tmp_path: Path, **more: object) -> Settings:
     return Settings(**values, handbook=str(tmp_path / "handbook"), **more)  # type: ignore[arg-type]  # pydantic makes them
 
 
-class Counting(FixedEncoder):
-    """Counts the texts it was given."""
-
-    given = 0
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        self.given += len(texts)
-        return super().encode_queries(texts)
-
-
 @pytest.fixture
-def encoder(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    made = Counting()
+def encoder(monkeypatch: pytest.MonkeyPatch) -> CountingEncoder:
+    made = CountingEncoder()
     monkeypatch.setattr("bot.wiring.answers.load_encoder", lambda _: made)
     return made
 
@@ -61,18 +50,20 @@ def told(settings: Settings) -> tuple[Answers, str]:
 
 
 def test_it_computes_once_and_the_first_start_only_reads(
-    settings: Settings, encoder: Counting
+    settings: Settings, encoder: CountingEncoder
 ) -> None:
     _, words = told(settings)
-    count = encoder.given
+    count = len(encoder.given)
     assert count > 100
     assert f"12 条已建索引，新算 {count} 句的向量，沿用 0 句" in words
     assert make_answers(settings).retriever.degraded is None
-    assert encoder.given == count
+    assert len(encoder.given) == count
     assert f"新算 0 句的向量，沿用 {count} 句" in told(settings)[1]
 
 
-def test_a_damaged_index_is_made_again_and_told(settings: Settings, encoder: Counting) -> None:
+def test_a_damaged_index_is_made_again_and_told(
+    settings: Settings, encoder: CountingEncoder
+) -> None:
     told(settings)
     path = settings.data_dir / "index" / FILE
     path.write_bytes(path.read_bytes()[:1000])
@@ -80,7 +71,9 @@ def test_a_damaged_index_is_made_again_and_told(settings: Settings, encoder: Cou
     assert "已重建" not in told(settings)[1]
 
 
-def test_a_folder_that_cannot_be_written_is_told(settings: Settings, encoder: Counting) -> None:
+def test_a_folder_that_cannot_be_written_is_told(
+    settings: Settings, encoder: CountingEncoder
+) -> None:
     settings.data_dir.mkdir()
     (settings.data_dir / "index").write_text("in the way", encoding="utf-8")
     answers, words = told(settings)
@@ -118,7 +111,7 @@ def test_an_encoder_that_is_back_is_used_from_the_next_index_on(
 
 
 def test_any_kind_of_index_may_be_set(
-    settings: Settings, tmp_path: Path, encoder: Counting, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("knowledge.index.FEWEST", 10)
     found = [

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from encoders import CountingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,18 +27,6 @@ class BrokenEncoder(FixedEncoder):
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         if self.broken:
             raise RuntimeError("out of order")
-        return super().encode_queries(texts)
-
-
-class CountingEncoder(FixedEncoder):
-    """Remembers what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        self.asked += texts
         return super().encode_queries(texts)
 
 
@@ -68,14 +57,14 @@ def test_of_a_story_the_end_and_what_the_documents_know_are_encoded(
 ) -> None:
     encoder = CountingEncoder()
     retriever = Retriever.build(documents, encoder)
-    encoder.asked.clear()
+    encoder.given.clear()
     telling = ["写作业拖到十点多", "天天磨到半夜", "作业还没写完"]
     others = ["我们住得挺远坐地铁来回三个钟头", "他爸长年驻外"]
     story = [others[0], telling[0], others[1], *telling[1:], "请老师指点一下"]
     found = retriever.search("。".join(story) + "。")
-    assert len(encoder.asked) == MOST_ENCODED
-    assert encoder.asked[-1] == story[-1]
-    assert set(encoder.asked[:-1]) < set(telling)
+    assert len(encoder.given) == MOST_ENCODED
+    assert encoder.given[-1] == story[-1]
+    assert set(encoder.given[:-1]) < set(telling)
     assert found[0].entry == "T06-01"
 
 

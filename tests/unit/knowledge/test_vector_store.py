@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoders import CountingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,12 +25,11 @@ TEXTS = ["作业拖到半夜", "不肯上学", "先停十分钟", "不肯上学"
 ASKED = [True, True, False, False]
 
 
-class Counting(FixedEncoder):
-    """Notes what it was given, and tells questions from passages."""
+class Counting(CountingEncoder):
+    """Tells questions from passages, and may break."""
 
     def __init__(self, dimension: int = 64, mark: str = "one") -> None:
         super().__init__(dimension)
-        self.given: list[str] = []
         self.breaks_after = 10**9
         self._mark = mark
 
@@ -38,10 +38,10 @@ class Counting(FixedEncoder):
         return self._mark
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        self.given += texts
+        vectors = super().encode_queries(texts)
         if len(self.given) > self.breaks_after:
             raise RuntimeError("out of order")
-        return super().encode_queries(texts)
+        return vectors
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         return self.encode_queries([f"p{text}" for text in texts])
